@@ -1,0 +1,1 @@
+//! The vectors and laws of both algebras.
