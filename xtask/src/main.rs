@@ -1,0 +1,47 @@
+//! All automation of the workspace: `cargo xtask` shows what there is. It needs only cargo; what else a task uses it
+//! finds, starts or (in CI) installs by itself.
+#![expect(
+    clippy::print_stdout,
+    reason = "this program talks to the person who called it"
+)]
+
+mod demo;
+mod http;
+mod python;
+mod seed;
+mod services;
+mod shell;
+mod stages;
+mod test;
+mod tidy;
+
+use std::process::ExitCode;
+
+const HELP: &str = "\
+cargo xtask test [--release] [STAGE…]   everything that must hold before a change lands; or only the stages named
+cargo xtask tidy                        the house rules that no compiler checks
+
+`cargo xtask test` lists its stages when one is unknown. CI=true turns a missing service into a failure.";
+
+fn main() -> ExitCode {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let outcome = match words
+        .split_first()
+        .map(|(task, rest)| (task.as_str(), rest))
+    {
+        Some(("test", rest)) => test::run(rest),
+        Some(("tidy", _)) => tidy::run(),
+        _ => {
+            println!("{HELP}");
+            return ExitCode::from(2);
+        }
+    };
+    match outcome {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(fault) => {
+            println!("xtask: {fault:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
