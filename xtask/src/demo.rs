@@ -36,10 +36,21 @@ pub(crate) struct Demo {
 impl Demo {
     /// Starts it and waits until it is ready. `name` tells its folder from those of other demos.
     pub(crate) fn start(binary: &Path, name: &str, more: &[&str]) -> Result<Self> {
+        Self::launch(Command::new(binary), name, more)
+    }
+
+    /// The same, on one core.
+    pub(crate) fn start_on(binary: &Path, name: &str, core: &str) -> Result<Self> {
+        let mut command = Command::new("taskset");
+        command.args(["-c", core]).arg(binary);
+        Self::launch(command, name, &[])
+    }
+
+    fn launch(mut command: Command, name: &str, more: &[&str]) -> Result<Self> {
         let folder = target("xtask")?.join(format!("{name}-{}", std::process::id()));
         std::fs::create_dir_all(&folder)?;
         let out = folder.join("demo.json");
-        let mut child = Command::new(binary)
+        let mut child = command
             .args([
                 "demo",
                 "--listen",

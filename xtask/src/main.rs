@@ -5,6 +5,7 @@
     reason = "this program talks to the person who called it"
 )]
 
+mod bench;
 mod demo;
 mod http;
 mod python;
@@ -19,6 +20,8 @@ use std::process::ExitCode;
 
 const HELP: &str = "\
 cargo xtask test [--release] [STAGE…]   everything that must hold before a change lands; or only the stages named
+cargo xtask bench [--only NAME] [--rounds N] [--seconds N] [--keys N] [--server-core N] [--load-core N]
+                                        what a request costs beside a control that does nothing
 cargo xtask tidy                        the house rules that no compiler checks
 
 `cargo xtask test` lists its stages when one is unknown. CI=true turns a missing service into a failure.";
@@ -30,6 +33,7 @@ fn main() -> ExitCode {
         .map(|(task, rest)| (task.as_str(), rest))
     {
         Some(("test", rest)) => test::run(rest),
+        Some(("bench", rest)) => bench::run(rest),
         Some(("tidy", _)) => tidy::run(),
         _ => {
             println!("{HELP}");
