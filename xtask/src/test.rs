@@ -3,6 +3,7 @@
 use anyhow::{Result, bail};
 
 use crate::demo;
+use crate::fuzz;
 use crate::seed;
 use crate::services::{self, POSTGRES};
 use crate::shell::{cargo, in_ci, run as shell, watch};
@@ -10,7 +11,7 @@ use crate::stages::{Stages, Tally};
 use crate::tidy;
 
 /// The stages in their order: what fails soonest comes first.
-const STAGES: [&str; 7] = [
+const STAGES: [&str; 8] = [
     "format",
     "tidy",
     "clippy",
@@ -18,6 +19,7 @@ const STAGES: [&str; 7] = [
     "tests",
     "pasted-line",
     "secure-access",
+    "fuzz",
 ];
 
 /// Runs the stages named, or all; true if everything holds.
@@ -70,7 +72,8 @@ fn stage(name: &str, release: bool) -> Result<Tally> {
         }
         "tests" => tests(),
         "pasted-line" => seed::pasted_line(&demo::binary(release)?),
-        _ => seed::secure_access(&demo::binary(release)?),
+        "secure-access" => seed::secure_access(&demo::binary(release)?),
+        _ => fuzz::native_api(&demo::binary(release)?),
     }
 }
 
