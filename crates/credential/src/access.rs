@@ -51,17 +51,27 @@ pub enum Allowed {
 impl Rights {
     /// No rights at all.
     pub const fn none(algebra: Algebra) -> Self {
-        Self { algebra, lines: Vec::new() }
+        Self {
+            algebra,
+            lines: Vec::new(),
+        }
     }
 
     /// What `grants` are worth. A role that is deleted, or that `lookup` does not find, is worth
     /// nothing; `lookup` finds only roles of the product whose `algebra` this is.
-    pub fn of<'r>(grants: &Grants, lookup: impl Fn(&RoleId) -> Option<&'r Role>, algebra: Algebra) -> Self {
+    pub fn of<'r>(
+        grants: &Grants,
+        lookup: impl Fn(&RoleId) -> Option<&'r Role>,
+        algebra: Algebra,
+    ) -> Self {
         let roles = grants.roles().iter().filter_map(|grant| {
             let role = lookup(&grant.role).filter(|role| !role.deleted)?;
             Some((&grant.resources, role.scopes.as_slice()))
         });
-        let scopes = grants.scopes().iter().map(|grant| (&grant.resources, std::slice::from_ref(&grant.scope)));
+        let scopes = grants
+            .scopes()
+            .iter()
+            .map(|grant| (&grant.resources, std::slice::from_ref(&grant.scope)));
         Self::gather(algebra, roles.chain(scopes))
     }
 
@@ -72,17 +82,30 @@ impl Rights {
 
     /// What a role is worth, for these resources.
     pub fn of_role(role: &Role, resources: &Resources, algebra: Algebra) -> Self {
-        let scopes = if role.deleted { &[] } else { role.scopes.as_slice() };
+        let scopes = if role.deleted {
+            &[]
+        } else {
+            role.scopes.as_slice()
+        };
         Self::of_scopes(scopes, resources, algebra)
     }
 
     /// Whether these rights suffice for a scope on a resource, written `<kind>:<id>`. With no
     /// resource named, only scopes held for all of them count. Allocates nothing.
     pub fn allows(&self, scope: &Scope, resource: Option<&str>) -> Allowed {
-        let reaching = self.lines.iter().filter(|line| line.resources.reach(resource));
-        if self.algebra.covers_among(reaching.flat_map(|line| &line.scopes), scope) {
+        let reaching = self
+            .lines
+            .iter()
+            .filter(|line| line.resources.reach(resource));
+        if self
+            .algebra
+            .covers_among(reaching.flat_map(|line| &line.scopes), scope)
+        {
             Allowed::Yes
-        } else if self.algebra.covers_among(self.lines.iter().flat_map(|line| &line.scopes), scope) {
+        } else if self
+            .algebra
+            .covers_among(self.lines.iter().flat_map(|line| &line.scopes), scope)
+        {
             Allowed::ResourceNotAllowed
         } else {
             Allowed::MissingScope
@@ -91,17 +114,27 @@ impl Rights {
 
     /// Whether any right reaches the resource: the question when no scope is asked for.
     pub fn reaches(&self, resource: &str) -> bool {
-        self.lines.iter().any(|line| line.resources.reach(Some(resource)))
+        self.lines
+            .iter()
+            .any(|line| line.resources.reach(Some(resource)))
     }
 
     /// For which resources the scope is held: what a listing shows to the holder. Empty when it is
     /// not held at all.
     pub fn reach(&self, scope: &Scope) -> Vec<&Resources> {
         let held = |line: &&Line| {
-            let together = self.lines.iter().filter(|other| contains(&other.resources, &line.resources));
-            self.algebra.covers_among(together.flat_map(|line| &line.scopes), scope)
+            let together = self
+                .lines
+                .iter()
+                .filter(|other| contains(&other.resources, &line.resources));
+            self.algebra
+                .covers_among(together.flat_map(|line| &line.scopes), scope)
         };
-        self.lines.iter().filter(held).map(|line| &line.resources).collect()
+        self.lines
+            .iter()
+            .filter(held)
+            .map(|line| &line.resources)
+            .collect()
     }
 
     /// Whether `other` has all of these rights, each for all its resources.
@@ -122,11 +155,19 @@ impl Rights {
         for mine in &self.lines {
             for theirs in &other.lines {
                 if let Some(resources) = mine.resources.intersect(&theirs.resources) {
-                    common.push((resources, self.algebra.intersect(&mine.scopes, &theirs.scopes)));
+                    common.push((
+                        resources,
+                        self.algebra.intersect(&mine.scopes, &theirs.scopes),
+                    ));
                 }
             }
         }
-        Self::gather(self.algebra, common.iter().map(|(resources, scopes)| (resources, scopes.as_slice())))
+        Self::gather(
+            self.algebra,
+            common
+                .iter()
+                .map(|(resources, scopes)| (resources, scopes.as_slice())),
+        )
     }
 
     /// The same rights for no more than these scopes: what a token with a narrower scope is worth.
@@ -153,33 +194,48 @@ impl Rights {
         self.algebra
     }
 
-    fn gather<'a>(algebra: Algebra, grants: impl Iterator<Item = (&'a Resources, &'a [Scope])>) -> Self {
+    fn gather<'a>(
+        algebra: Algebra,
+        grants: impl Iterator<Item = (&'a Resources, &'a [Scope])>,
+    ) -> Self {
         let mut by_resources: BTreeMap<&Resources, Vec<Scope>> = BTreeMap::new();
         for (resources, scopes) in grants {
-            by_resources.entry(resources).or_default().extend_from_slice(scopes);
+            by_resources
+                .entry(resources)
+                .or_default()
+                .extend_from_slice(scopes);
         }
         let lines = by_resources.into_iter().map(|(resources, scopes)| Line {
             resources: resources.clone(),
             scopes: algebra.normalize(&scopes),
         });
-        Self { algebra, lines: lines.filter(|line| !line.scopes.is_empty()).collect() }
+        Self {
+            algebra,
+            lines: lines.filter(|line| !line.scopes.is_empty()).collect(),
+        }
     }
 }
 
 impl Line {
     fn within(&self, other: &Rights) -> bool {
         let covered_on = |resource: Option<&str>| {
-            let reaching = other.lines.iter().filter(|line| line.resources.reach(resource));
+            let reaching = other
+                .lines
+                .iter()
+                .filter(|line| line.resources.reach(resource));
             let held = reaching.flat_map(|line| &line.scopes);
-            self.scopes.iter().all(|scope| other.algebra.covers_among(held.clone(), scope))
+            self.scopes
+                .iter()
+                .all(|scope| other.algebra.covers_among(held.clone(), scope))
         };
         // Most often one "all" settles it; otherwise each resource is asked for.
         covered_on(None)
             || match &self.resources {
                 Resources::All => false,
-                Resources::Listed(listed) => {
-                    listed.ids().iter().all(|id| covered_on(Some(&format!("{}:{id}", listed.kind()))))
-                }
+                Resources::Listed(listed) => listed
+                    .ids()
+                    .iter()
+                    .all(|id| covered_on(Some(&format!("{}:{id}", listed.kind())))),
             }
     }
 }
@@ -216,25 +272,42 @@ enum Beyond {
 
 impl Ceiling {
     /// The ceiling of a caller with these rights, in `organization`.
-    pub fn of(rights: impl IntoIterator<Item = (ProductName, Rights)>, organization: OrganizationId) -> Self {
+    pub fn of(
+        rights: impl IntoIterator<Item = (ProductName, Rights)>,
+        organization: OrganizationId,
+    ) -> Self {
         let own: BTreeMap<ProductName, Rights> = rights.into_iter().collect();
         let any = Scope::new(GRANT_ANY);
         let here = format!("{ORGANIZATION_KIND}:{organization}");
         let grants_any = own.iter().any(|(product, rights)| {
             product.as_str() == OWN_PRODUCT
-                && any.as_ref().is_ok_and(|any| rights.allows(any, Some(&here)) == Allowed::Yes)
+                && any
+                    .as_ref()
+                    .is_ok_and(|any| rights.allows(any, Some(&here)) == Allowed::Yes)
         });
-        Self { own, beyond: if grants_any { Beyond::OtherProducts } else { Beyond::Nothing } }
+        Self {
+            own,
+            beyond: if grants_any {
+                Beyond::OtherProducts
+            } else {
+                Beyond::Nothing
+            },
+        }
     }
 
     /// The ceiling of who holds the server's shell, and of the set-up token: none.
     pub const fn unbounded() -> Self {
-        Self { own: BTreeMap::new(), beyond: Beyond::Everything }
+        Self {
+            own: BTreeMap::new(),
+            beyond: Beyond::Everything,
+        }
     }
 
     /// Whether the caller may give these rights of this product.
     pub fn admits(&self, product: &ProductName, wanted: &Rights) -> bool {
-        self.is_open(product) || self.own.get(product).is_some_and(|own| wanted.within(own)) || wanted.is_empty()
+        self.is_open(product)
+            || self.own.get(product).is_some_and(|own| wanted.within(own))
+            || wanted.is_empty()
     }
 
     /// Whether the caller may know of a role: it could give it for at least some resources. A role
@@ -246,12 +319,16 @@ impl Ceiling {
         if self.is_open(&role.product) || role.scopes.is_empty() {
             return true;
         }
-        let Some(own) = self.own.get(&role.product) else { return false };
-        let grantable = |resources: &Resources| Rights::of_role(role, resources, own.algebra).within(own);
+        let Some(own) = self.own.get(&role.product) else {
+            return false;
+        };
+        let grantable =
+            |resources: &Resources| Rights::of_role(role, resources, own.algebra).within(own);
         own.lines.iter().any(|line| grantable(&line.resources))
     }
 
-    fn is_open(&self, product: &ProductName) -> bool {
+    /// Whether the caller may give anything of this product, rather than what it has itself.
+    pub fn is_open(&self, product: &ProductName) -> bool {
         match self.beyond {
             Beyond::Nothing => false,
             Beyond::OtherProducts => product.as_str() != OWN_PRODUCT,

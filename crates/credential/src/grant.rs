@@ -29,7 +29,9 @@ pub enum BadGrant {
     #[error("a resource scope lists at most {MAX_RESOURCES} resources")]
     TooManyResources,
     /// A kind of resource that is not 1 to [`MAX_KIND_CHARS`] of `a-z`, `0-9`, `_`.
-    #[error("a kind of resource consists of 1 to {MAX_KIND_CHARS} lower case letters, digits and _")]
+    #[error(
+        "a kind of resource consists of 1 to {MAX_KIND_CHARS} lower case letters, digits and _"
+    )]
     Kind,
     /// An identifier of a resource that is empty, too long or has control characters.
     #[error("a resource has 1 to {MAX_RESOURCE_BYTES} bytes without control characters")]
@@ -101,9 +103,9 @@ impl Resources {
         match (self, resource) {
             (Resources::All, _) => true,
             (Resources::Listed(_), None) => false,
-            (Resources::Listed(listed), Some(resource)) => {
-                resource.split_once(':').is_some_and(|(kind, id)| *listed.kind == *kind && listed.ids.contains(id))
-            }
+            (Resources::Listed(listed), Some(resource)) => resource
+                .split_once(':')
+                .is_some_and(|(kind, id)| *listed.kind == *kind && listed.ids.contains(id)),
         }
     }
 
@@ -113,7 +115,12 @@ impl Resources {
             (Resources::All, both) | (both, Resources::All) => Some(both.clone()),
             (Resources::Listed(one), Resources::Listed(other)) if one.kind == other.kind => {
                 let ids: BTreeSet<String> = one.ids.intersection(&other.ids).cloned().collect();
-                (!ids.is_empty()).then(|| Resources::Listed(Listed { kind: one.kind.clone(), ids }))
+                (!ids.is_empty()).then(|| {
+                    Resources::Listed(Listed {
+                        kind: one.kind.clone(),
+                        ids,
+                    })
+                })
             }
             _ => None,
         }
@@ -133,11 +140,16 @@ impl Listed {
         if ids.len() > MAX_RESOURCES {
             return Err(BadGrant::TooManyResources);
         }
-        let good_id = |id: &String| (1..=MAX_RESOURCE_BYTES).contains(&id.len()) && !id.chars().any(char::is_control);
+        let good_id = |id: &String| {
+            (1..=MAX_RESOURCE_BYTES).contains(&id.len()) && !id.chars().any(char::is_control)
+        };
         if !ids.iter().all(good_id) {
             return Err(BadGrant::Resource);
         }
-        Ok(Self { kind: kind.into(), ids })
+        Ok(Self {
+            kind: kind.into(),
+            ids,
+        })
     }
 
     /// The kind of the resources, as the product's catalog names it.
@@ -153,7 +165,10 @@ impl Listed {
 
 impl Grants {
     /// No rights at all.
-    pub const NONE: Grants = Grants { roles: Vec::new(), scopes: Vec::new() };
+    pub const NONE: Grants = Grants {
+        roles: Vec::new(),
+        scopes: Vec::new(),
+    };
 
     /// Grants in canonical order, within the limits.
     pub fn new(roles: Vec<RoleGrant>, scopes: Vec<ScopeGrant>) -> Result<Self, BadGrant> {
@@ -164,22 +179,36 @@ impl Grants {
             return Err(BadGrant::TooManyScopes);
         }
         let roles = merge(roles.into_iter().map(|grant| (grant.role, grant.resources)))?;
-        let scopes = merge(scopes.into_iter().map(|grant| (grant.scope, grant.resources)))?;
+        let scopes = merge(
+            scopes
+                .into_iter()
+                .map(|grant| (grant.scope, grant.resources)),
+        )?;
         Ok(Self {
-            roles: roles.map(|(role, resources)| RoleGrant { role, resources }).collect(),
-            scopes: scopes.map(|(scope, resources)| ScopeGrant { scope, resources }).collect(),
+            roles: roles
+                .map(|(role, resources)| RoleGrant { role, resources })
+                .collect(),
+            scopes: scopes
+                .map(|(scope, resources)| ScopeGrant { scope, resources })
+                .collect(),
         })
     }
 
     /// These scopes, everywhere.
     pub fn of_scopes(scopes: impl IntoIterator<Item = Scope>) -> Result<Self, BadGrant> {
-        let everywhere = |scope| ScopeGrant { scope, resources: Resources::All };
+        let everywhere = |scope| ScopeGrant {
+            scope,
+            resources: Resources::All,
+        };
         Self::new(Vec::new(), scopes.into_iter().map(everywhere).collect())
     }
 
     /// These roles, everywhere.
     pub fn of_roles(roles: impl IntoIterator<Item = RoleId>) -> Result<Self, BadGrant> {
-        let everywhere = |role| RoleGrant { role, resources: Resources::All };
+        let everywhere = |role| RoleGrant {
+            role,
+            resources: Resources::All,
+        };
         Self::new(roles.into_iter().map(everywhere).collect(), Vec::new())
     }
 
@@ -209,11 +238,16 @@ fn merge<T: Ord + Clone>(
     for (thing, resources) in grants {
         match resources {
             Resources::All => drop(everywhere.insert(thing)),
-            Resources::Listed(Listed { kind, ids }) => somewhere.entry((thing, kind)).or_default().extend(ids),
+            Resources::Listed(Listed { kind, ids }) => {
+                somewhere.entry((thing, kind)).or_default().extend(ids)
+            }
         }
     }
     somewhere.retain(|(thing, _), _| !everywhere.contains(thing));
-    let mut merged: Vec<(T, Resources)> = everywhere.into_iter().map(|thing| (thing, Resources::All)).collect();
+    let mut merged: Vec<(T, Resources)> = everywhere
+        .into_iter()
+        .map(|thing| (thing, Resources::All))
+        .collect();
     for ((thing, kind), ids) in somewhere {
         merged.push((thing, Resources::Listed(Listed::new(&kind, ids)?)));
     }
@@ -238,7 +272,10 @@ impl TryFrom<StoredListed> for Listed {
 
 impl From<Listed> for StoredListed {
     fn from(listed: Listed) -> Self {
-        Self { kind: listed.kind.into(), ids: listed.ids }
+        Self {
+            kind: listed.kind.into(),
+            ids: listed.ids,
+        }
     }
 }
 
@@ -261,6 +298,111 @@ impl TryFrom<StoredGrants> for Grants {
 
 impl From<Grants> for StoredGrants {
     fn from(grants: Grants) -> Self {
-        Self { roles: grants.roles, scopes: grants.scopes }
+        Self {
+            roles: grants.roles,
+            scopes: grants.scopes,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn nothing_listed_is_an_error_and_never_all() {
+        assert_eq!(
+            Resources::listed("account", []),
+            Err(BadGrant::NothingListed)
+        );
+        for bad in [
+            r#"{"listed":{"kind":"account","ids":[]}}"#,
+            r#"{"listed":{"kind":"account"}}"#,
+            r#"{"listed":{"kind":"","ids":["a"]}}"#,
+            r#"{"listed":{"kind":"Account","ids":["a"]}}"#,
+            r#"{"listed":{"kind":"account","ids":[""]}}"#,
+            r#"{"listed":{"kind":"account","ids":["a"],"all":true}}"#,
+            "null",
+            "[]",
+            "{}",
+            r#""""#,
+        ] {
+            assert!(serde_json::from_str::<Resources>(bad).is_err(), "{bad}");
+        }
+        assert_eq!(
+            serde_json::from_str::<Resources>(r#""all""#).unwrap(),
+            Resources::All
+        );
+        let a = Resources::listed("account", ["a".to_owned()]).unwrap();
+        assert_eq!(
+            serde_json::to_string(&a).unwrap(),
+            r#"{"listed":{"kind":"account","ids":["a"]}}"#
+        );
+    }
+
+    #[test]
+    fn what_is_too_much_is_refused() {
+        let many = |count: usize| Resources::listed("account", (0..count).map(|id| id.to_string()));
+        assert!(many(MAX_RESOURCES).is_ok());
+        assert_eq!(many(MAX_RESOURCES + 1), Err(BadGrant::TooManyResources));
+        let scopes = |count: usize| {
+            Grants::of_scopes((0..count).map(|n| Scope::new(&format!("s.{n}")).unwrap()))
+        };
+        assert!(scopes(MAX_SCOPES).is_ok());
+        assert_eq!(scopes(MAX_SCOPES + 1), Err(BadGrant::TooManyScopes));
+        let roles =
+            |count: usize| Grants::of_roles((0..count).map(|n| RoleId::from_bytes([n as u8; 16])));
+        assert!(roles(MAX_ROLES).is_ok());
+        assert_eq!(roles(MAX_ROLES + 1), Err(BadGrant::TooManyRoles));
+    }
+
+    #[test]
+    fn a_list_beside_all_says_nothing_and_lists_of_a_kind_are_one() {
+        let a = |ids: &[&str]| {
+            Resources::listed("account", ids.iter().map(|id| (*id).to_owned())).unwrap()
+        };
+        let grant = |resources| ScopeGrant {
+            scope: Scope::new("x:read").unwrap(),
+            resources,
+        };
+        let worth = |resources: Vec<Resources>| -> Vec<Resources> {
+            let grants =
+                Grants::new(Vec::new(), resources.into_iter().map(grant).collect()).unwrap();
+            grants
+                .scopes()
+                .iter()
+                .map(|grant| grant.resources.clone())
+                .collect()
+        };
+        assert_eq!(worth(vec![a(&["1"]), Resources::All]), [Resources::All]);
+        assert_eq!(worth(vec![a(&["2"]), a(&["1", "2"])]), [a(&["1", "2"])]);
+    }
+
+    proptest! {
+        #[test]
+        fn equal_grants_have_equal_stored_forms(mut grants in proptest::collection::vec(grant(), 0..8), turn in 0_usize..8) {
+            let one = Grants::new(Vec::new(), grants.clone()).unwrap();
+            let turn = turn.min(grants.len());
+            grants.rotate_left(turn);
+            grants.extend(grants.first().cloned());
+            let other = Grants::new(Vec::new(), grants).unwrap();
+            let stored = serde_json::to_string(&one).unwrap();
+            prop_assert_eq!(&stored, &serde_json::to_string(&other).unwrap());
+            prop_assert_eq!(serde_json::from_str::<Grants>(&stored).unwrap(), one);
+        }
+    }
+
+    fn grant() -> impl Strategy<Value = ScopeGrant> {
+        let resources = prop_oneof![
+            Just(Resources::All),
+            ("[ab]", proptest::collection::btree_set("[xyz]", 1..3))
+                .prop_map(|(kind, ids)| Resources::listed(&kind, ids).unwrap()),
+        ];
+        ("[ab]\\.[ab]:read", resources).prop_map(|(scope, resources)| ScopeGrant {
+            scope: Scope::new(&scope).unwrap(),
+            resources,
+        })
     }
 }

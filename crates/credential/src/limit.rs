@@ -4,9 +4,9 @@
 //! It keeps costs by slices of a thousandth of the window and forgets a slice only when all of it
 //! is a full window ago, so what it refuses too early is at most one slice's worth of time.
 
-mod window;
 #[cfg(test)]
 mod tests;
+mod window;
 
 use serde::{Deserialize, Serialize};
 
@@ -60,7 +60,11 @@ impl Limit {
         if window < MIN_WINDOW || window > MAX_WINDOW {
             return Err(BadLimit::Window);
         }
-        Ok(Self { name: name.into(), quota, window })
+        Ok(Self {
+            name: name.into(),
+            quota,
+            window,
+        })
     }
 
     /// What headers and answers call it.
@@ -139,7 +143,11 @@ pub fn spend_all(windows: &mut [(&Limit, &mut Window)], cost: u64, now: Instant)
     }
     if let Some((tightest, retry_after)) = refused {
         let (limit, window) = &mut windows[tightest];
-        return Decision::Refused { tightest, standing: window.standing(limit, now), retry_after };
+        return Decision::Refused {
+            tightest,
+            standing: window.standing(limit, now),
+            retry_after,
+        };
     }
     let mut least: Option<(usize, Standing)> = None;
     for (place, (limit, window)) in windows.iter_mut().enumerate() {
@@ -149,7 +157,13 @@ pub fn spend_all(windows: &mut [(&Limit, &mut Window)], cost: u64, now: Instant)
             least = Some((place, standing));
         }
     }
-    let (tightest, standing) = least.unwrap_or((0, Standing { remaining: u64::MAX, reset: Span::ZERO }));
+    let (tightest, standing) = least.unwrap_or((
+        0,
+        Standing {
+            remaining: u64::MAX,
+            reset: Span::ZERO,
+        },
+    ));
     Decision::Admitted { tightest, standing }
 }
 
@@ -171,6 +185,10 @@ impl TryFrom<StoredLimit> for Limit {
 
 impl From<Limit> for StoredLimit {
     fn from(limit: Limit) -> Self {
-        Self { name: limit.name.into(), quota: limit.quota, window_ms: limit.window }
+        Self {
+            name: limit.name.into(),
+            quota: limit.quota,
+            window_ms: limit.window,
+        }
     }
 }

@@ -115,7 +115,11 @@ impl RoleName {
 impl Name {
     /// The form in which names are compared: lower case, any run of white space as one space.
     pub fn fold(&self) -> String {
-        self.0.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase()
+        self.0
+            .split_whitespace()
+            .collect::<Vec<_>>()
+            .join(" ")
+            .to_lowercase()
     }
 }
 
@@ -138,13 +142,21 @@ fn role(text: &str) -> Result<&str, BadName> {
     if text.contains("  ") {
         return Err(BadName::Character(EXPECTED));
     }
-    all(text, |c| c.is_ascii_alphanumeric() || " -_./&()+".contains(c), EXPECTED)
+    all(
+        text,
+        |c| c.is_ascii_alphanumeric() || " -_./&()+".contains(c),
+        EXPECTED,
+    )
 }
 
 fn name(text: &str) -> Result<&str, BadName> {
     let text = text.trim();
     within(text, MAX_NAME_CHARS)?;
-    all(text, |c| !c.is_control() && !is_hidden(c), "visible characters and spaces")
+    all(
+        text,
+        |c| !c.is_control() && !is_hidden(c),
+        "visible characters and spaces",
+    )
 }
 
 fn comment(text: &str) -> Result<&str, BadName> {
@@ -152,18 +164,34 @@ fn comment(text: &str) -> Result<&str, BadName> {
         return Err(BadName::Long(MAX_COMMENT_CHARS));
     }
     let good = |c: char| matches!(c, '\n' | '\r' | '\t') || !(c.is_control() || is_hidden(c));
-    all(text, good, "visible characters, spaces, tabs and line breaks")
+    all(
+        text,
+        good,
+        "visible characters, spaces, tabs and line breaks",
+    )
 }
 
 fn within(text: &str, most: usize) -> Result<(), BadName> {
     if text.is_empty() {
         return Err(BadName::Empty);
     }
-    if text.chars().count() > most { Err(BadName::Long(most)) } else { Ok(()) }
+    if text.chars().count() > most {
+        Err(BadName::Long(most))
+    } else {
+        Ok(())
+    }
 }
 
-fn all<'a>(text: &'a str, good: impl Fn(char) -> bool, expected: &'static str) -> Result<&'a str, BadName> {
-    if text.chars().all(good) { Ok(text) } else { Err(BadName::Character(expected)) }
+fn all<'a>(
+    text: &'a str,
+    good: impl Fn(char) -> bool,
+    expected: &'static str,
+) -> Result<&'a str, BadName> {
+    if text.chars().all(good) {
+        Ok(text)
+    } else {
+        Err(BadName::Character(expected))
+    }
 }
 
 /// Characters that take no room or turn the reading order: with them two different names look the
@@ -176,4 +204,101 @@ fn is_hidden(c: char) -> bool {
             | '\u{2060}'..='\u{206F}' | '\u{3164}' | '\u{FE00}'..='\u{FE0F}' | '\u{FEFF}'
             | '\u{FFA0}' | '\u{FFF0}'..='\u{FFFB}' | '\u{E0000}'..='\u{E0FFF}'
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn no_role_name_passes_for_another() {
+        let fold = |text: &str| RoleName::new(text).map(|name| name.fold());
+        for same in ["root", "Root", "ROOT", "root ", "\troot\n"] {
+            assert_eq!(fold(same), Ok("root".to_owned()), "{same:?}");
+        }
+        let bad = [
+            "r\u{43E}ot",
+            "ro\u{200B}ot",
+            "ro\u{0}ot",
+            "a  b",
+            "",
+            " ",
+            "r\u{f6}\u{f6}t",
+            "a\tb",
+            "a\nb",
+            "a\u{a0}b",
+            "a,b",
+        ];
+        for bad in bad {
+            assert!(RoleName::new(bad).is_err(), "{bad:?}");
+        }
+        for good in [
+            "CLI Read Only",
+            "Security Cloud Control - Administrator",
+            "a.b_c-d/e (f) & g+",
+        ] {
+            assert_eq!(RoleName::new(good).unwrap().as_str(), good);
+        }
+        assert!(RoleName::new(&"a".repeat(MAX_ROLE_CHARS)).is_ok());
+        assert_eq!(
+            RoleName::new(&"a".repeat(MAX_ROLE_CHARS + 1)),
+            Err(BadName::Long(MAX_ROLE_CHARS))
+        );
+    }
+
+    #[test]
+    fn a_product_name_is_one_lower_case_word() {
+        for good in ["latchkey", "secure_access", "x2"] {
+            assert!(ProductName::new(good).is_ok(), "{good:?}");
+        }
+        for bad in ["", "Latchkey", "a-b", "a b", " a", "\u{e9}"] {
+            assert!(ProductName::new(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_name_is_what_people_can_read_and_keeps_its_spelling() {
+        assert_eq!(
+            Name::new("  Straße – 鍵 № 1 ").unwrap().as_str(),
+            "Straße – 鍵 № 1"
+        );
+        assert_eq!(
+            Name::new("Build \u{a0} Key").unwrap().fold(),
+            Name::new("build key").unwrap().fold()
+        );
+        for bad in [
+            "",
+            "   ",
+            "a\u{0}",
+            "a\nb",
+            "a\u{202E}b",
+            "a\u{200B}b",
+            "\u{FEFF}a",
+        ] {
+            assert!(Name::new(bad).is_err(), "{bad:?}");
+        }
+        assert!(Name::new(&"é".repeat(MAX_NAME_CHARS)).is_ok());
+        assert!(Name::new(&"é".repeat(MAX_NAME_CHARS + 1)).is_err());
+    }
+
+    #[test]
+    fn a_comment_may_be_empty_and_have_lines() {
+        assert_eq!(Comment::default(), Comment::new("").unwrap());
+        assert!(Comment::new("one\n\ttwo\r\n").is_ok());
+        assert!(Comment::new("bell \u{7}").is_err());
+        assert!(Comment::new(&"x".repeat(MAX_COMMENT_CHARS + 1)).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn a_canonical_name_is_its_own_canonical_form(text in "\\PC{0,20}") {
+            if let Ok(name) = Name::new(&text) {
+                prop_assert_eq!(Name::new(name.as_str()).unwrap(), name.clone());
+                let stored = serde_json::to_string(&name).unwrap();
+                prop_assert_eq!(serde_json::from_str::<Name>(&stored).unwrap(), name);
+            }
+        }
+    }
 }

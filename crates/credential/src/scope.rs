@@ -34,7 +34,9 @@ pub struct Scope(Box<str>);
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BadScope {
     /// The text cannot be a scope of any product.
-    #[error("not a scope: expected 1 to 200 printable ASCII characters without space, quote and backslash")]
+    #[error(
+        "not a scope: expected 1 to 200 printable ASCII characters without space, quote and backslash"
+    )]
     Text,
     /// The scope does not follow the grammar of its product.
     #[error("`{0}` is not a scope of this product: expected {1}")]
@@ -46,7 +48,7 @@ pub enum BadScope {
 
 /// How the scopes of one product compare.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", deny_unknown_fields)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Algebra {
     /// Dotted names with an action, `deployments.roamingcomputers:read`.
     ///
@@ -95,8 +97,12 @@ impl Algebra {
     pub fn parse(&self, text: &str) -> Result<Scope, BadScope> {
         let scope = Scope::new(text)?;
         match self {
-            Algebra::Dotted { .. } if dotted::Parts::of(text).is_none() => Err(BadScope::Grammar(scope, dotted::GRAMMAR)),
-            Algebra::Slash if !slash::is_valid(text) => Err(BadScope::Grammar(scope, slash::GRAMMAR)),
+            Algebra::Dotted { .. } if dotted::Parts::of(text).is_none() => {
+                Err(BadScope::Grammar(scope, dotted::GRAMMAR))
+            }
+            Algebra::Slash if !slash::is_valid(text) => {
+                Err(BadScope::Grammar(scope, slash::GRAMMAR))
+            }
             _ => Ok(scope),
         }
     }
@@ -107,10 +113,20 @@ impl Algebra {
     }
 
     /// [`Algebra::covers`] over scopes that do not lie in one slice. Allocates nothing.
-    pub fn covers_among<'a>(&self, held: impl Iterator<Item = &'a Scope> + Clone, wanted: &Scope) -> bool {
+    pub fn covers_among<'a>(
+        &self,
+        held: impl Iterator<Item = &'a Scope> + Clone,
+        wanted: &Scope,
+    ) -> bool {
         match *self {
-            Algebra::Dotted { ignore_case, write_covers_read } => {
-                let rules = dotted::Rules { ignore_case, write_covers_read };
+            Algebra::Dotted {
+                ignore_case,
+                write_covers_read,
+            } => {
+                let rules = dotted::Rules {
+                    ignore_case,
+                    write_covers_read,
+                };
                 dotted::covers(rules, held, wanted.as_str())
             }
             Algebra::Slash => slash::covers(held, wanted.as_str()),
@@ -121,9 +137,16 @@ impl Algebra {
     /// lists. Aliases and what does not follow the grammar cover nothing, and are left out.
     pub fn normalize(&self, scopes: &[Scope]) -> Vec<Scope> {
         match *self {
-            Algebra::Dotted { ignore_case, write_covers_read } => {
-                dotted::normalize(dotted::Rules { ignore_case, write_covers_read }, scopes)
-            }
+            Algebra::Dotted {
+                ignore_case,
+                write_covers_read,
+            } => dotted::normalize(
+                dotted::Rules {
+                    ignore_case,
+                    write_covers_read,
+                },
+                scopes,
+            ),
             Algebra::Slash => slash::normalize(scopes),
         }
     }
@@ -131,9 +154,17 @@ impl Algebra {
     /// What both lists permit, normalized.
     pub fn intersect(&self, one: &[Scope], other: &[Scope]) -> Vec<Scope> {
         match *self {
-            Algebra::Dotted { ignore_case, write_covers_read } => {
-                dotted::intersect(dotted::Rules { ignore_case, write_covers_read }, one, other)
-            }
+            Algebra::Dotted {
+                ignore_case,
+                write_covers_read,
+            } => dotted::intersect(
+                dotted::Rules {
+                    ignore_case,
+                    write_covers_read,
+                },
+                one,
+                other,
+            ),
             Algebra::Slash => slash::intersect(one, other),
         }
     }
@@ -148,15 +179,20 @@ impl Algebra {
     }
 }
 
-fn expand_into(expanded: &mut Vec<Scope>, scope: &Scope, aliases: &Aliases, depth: usize) -> Result<(), BadScope> {
+fn expand_into(
+    expanded: &mut Vec<Scope>,
+    scope: &Scope,
+    aliases: &Aliases,
+    depth: usize,
+) -> Result<(), BadScope> {
     if !scope.is_alias() {
         expanded.push(scope.clone());
         return Ok(());
     }
     match aliases.get(scope) {
-        Some(members) if depth > 0 => {
-            members.iter().try_for_each(|member| expand_into(expanded, member, aliases, depth - 1))
-        }
+        Some(members) if depth > 0 => members
+            .iter()
+            .try_for_each(|member| expand_into(expanded, member, aliases, depth - 1)),
         _ => Err(BadScope::Alias(scope.clone())),
     }
 }

@@ -49,7 +49,10 @@ impl Window {
     /// Counts what was reserved and may have been spent at any moment up to `last_possible`. It is
     /// counted even beyond the quota.
     pub fn restore(&mut self, limit: &Limit, reserved: u64, last_possible: Instant, now: Instant) {
-        self.insert(Spent { end: last_possible + Span::from_millis(1), cost: reserved.min(MAX_QUOTA) });
+        self.insert(Spent {
+            end: last_possible + Span::from_millis(1),
+            cost: reserved.min(MAX_QUOTA),
+        });
         self.pass(limit, now);
     }
 
@@ -59,7 +62,10 @@ impl Window {
         if cost > limit.quota() {
             return None;
         }
-        let mut excess = self.total.saturating_add(cost).saturating_sub(limit.quota());
+        let mut excess = self
+            .total
+            .saturating_add(cost)
+            .saturating_sub(limit.quota());
         let mut wait = Span::ZERO;
         for spent in &self.spent {
             if excess == 0 {
@@ -86,7 +92,10 @@ impl Window {
         self.pass(limit, now);
         Standing {
             remaining: limit.quota().saturating_sub(self.total),
-            reset: self.spent.back().map_or(Span::ZERO, |last| (last.end + limit.window()).since(now)),
+            reset: self
+                .spent
+                .back()
+                .map_or(Span::ZERO, |last| (last.end + limit.window()).since(now)),
         }
     }
 
@@ -100,8 +109,16 @@ impl Window {
     pub(super) fn add(&mut self, limit: &Limit, cost: u64, now: Instant) {
         self.pass(limit, now);
         let slice = limit.slice().millis();
-        let end = self.time(now).millis().div_euclid(slice).saturating_add(1).saturating_mul(slice);
-        self.insert(Spent { end: Instant::from_millis(end), cost });
+        let end = self
+            .time(now)
+            .millis()
+            .div_euclid(slice)
+            .saturating_add(1)
+            .saturating_mul(slice);
+        self.insert(Spent {
+            end: Instant::from_millis(end),
+            cost,
+        });
     }
 
     /// Lets time pass: forgets what is a full window ago.
@@ -128,13 +145,17 @@ impl Window {
             _ => self.spent.insert(place, new),
         }
         // Two become one at the later end: later is the safe side.
-        if self.spent.len() > MAX_SLICES {
-            if let Some(first) = self.spent.pop_front() {
-                if let Some(second) = self.spent.front_mut() {
-                    second.cost = second.cost.saturating_add(first.cost);
-                }
-            }
+        if self.spent.len() > MAX_SLICES
+            && let Some(first) = self.spent.pop_front()
+            && let Some(second) = self.spent.front_mut()
+        {
+            second.cost = second.cost.saturating_add(first.cost);
         }
+    }
+
+    #[cfg(test)]
+    pub(super) fn entries(&self) -> usize {
+        self.spent.len()
     }
 
     fn time(&self, now: Instant) -> Instant {
@@ -158,7 +179,8 @@ pub struct Block {
 impl Block {
     /// Whether the block counts no more and its row may go.
     pub fn is_over(&self, limit: &Limit, now: Instant) -> bool {
-        self.closed.is_some_and(|closed| closed + Span::from_millis(1) + limit.window() <= now)
+        self.closed
+            .is_some_and(|closed| closed + Span::from_millis(1) + limit.window() <= now)
     }
 }
 

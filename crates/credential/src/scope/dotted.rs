@@ -3,7 +3,8 @@
 use super::Scope;
 
 /// The grammar in words, for error messages.
-pub(super) const GRAMMAR: &str = "names joined by dots and perhaps an action, such as reports.usage:read";
+pub(super) const GRAMMAR: &str =
+    "names joined by dots and perhaps an action, such as reports.usage:read";
 
 /// What differs between products.
 #[derive(Clone, Copy)]
@@ -26,11 +27,14 @@ impl<'a> Parts<'a> {
             Some((name, action)) => (name, Some(action)),
             None => (text, None),
         };
-        (name.split('.').all(is_word) && action.is_none_or(is_word)).then_some(Self { name, action })
+        (name.split('.').all(is_word) && action.is_none_or(is_word))
+            .then_some(Self { name, action })
     }
 
     fn domain(self) -> &'a str {
-        self.name.split_once('.').map_or(self.name, |(domain, _)| domain)
+        self.name
+            .split_once('.')
+            .map_or(self.name, |(domain, _)| domain)
     }
 
     fn is_domain_wide(self) -> bool {
@@ -40,11 +44,16 @@ impl<'a> Parts<'a> {
 
 impl Rules {
     fn same(self, one: &str, other: &str) -> bool {
-        if self.ignore_case { one.eq_ignore_ascii_case(other) } else { one == other }
+        if self.ignore_case {
+            one.eq_ignore_ascii_case(other)
+        } else {
+            one == other
+        }
     }
 
     fn name_covers(self, held: Parts<'_>, wanted: Parts<'_>) -> bool {
-        self.same(held.name, wanted.name) || (held.is_domain_wide() && self.same(held.name, wanted.domain()))
+        self.same(held.name, wanted.name)
+            || (held.is_domain_wide() && self.same(held.name, wanted.domain()))
     }
 
     fn action_covers(self, held: Option<&str>, wanted: Option<&str>) -> bool {
@@ -52,7 +61,9 @@ impl Rules {
             (None, None) => true,
             (Some(held), Some(wanted)) => {
                 self.same(held, wanted)
-                    || (self.write_covers_read && self.same(held, "write") && self.same(wanted, "read"))
+                    || (self.write_covers_read
+                        && self.same(held, "write")
+                        && self.same(wanted, "read"))
             }
             _ => false,
         }
@@ -85,8 +96,14 @@ impl Rules {
     }
 }
 
-pub(super) fn covers<'a>(rules: Rules, mut held: impl Iterator<Item = &'a Scope>, wanted: &str) -> bool {
-    let Some(wanted) = Parts::of(wanted) else { return false };
+pub(super) fn covers<'a>(
+    rules: Rules,
+    mut held: impl Iterator<Item = &'a Scope>,
+    wanted: &str,
+) -> bool {
+    let Some(wanted) = Parts::of(wanted) else {
+        return false;
+    };
     held.any(|held| Parts::of(held.as_str()).is_some_and(|held| rules.covers(held, wanted)))
 }
 
@@ -94,15 +111,22 @@ pub(super) fn normalize(rules: Rules, scopes: &[Scope]) -> Vec<Scope> {
     let mut sorted: Vec<&Scope> = scopes.iter().collect();
     sorted.sort_unstable();
     sorted.dedup();
-    let parsed: Vec<(&Scope, Parts<'_>)> =
-        sorted.into_iter().filter_map(|scope| Some((scope, Parts::of(scope.as_str())?))).collect();
+    let parsed: Vec<(&Scope, Parts<'_>)> = sorted
+        .into_iter()
+        .filter_map(|scope| Some((scope, Parts::of(scope.as_str())?)))
+        .collect();
     let needless = |at: usize, parts: Parts<'_>| {
         // Two spellings of one scope cover each other: the first of them stays.
         parsed.iter().enumerate().any(|(other_at, &(_, other))| {
-            other_at != at && rules.covers(other, parts) && (other_at < at || !rules.covers(parts, other))
+            other_at != at
+                && rules.covers(other, parts)
+                && (other_at < at || !rules.covers(parts, other))
         })
     };
-    let kept = parsed.iter().enumerate().filter(|&(at, &(_, parts))| !needless(at, parts));
+    let kept = parsed
+        .iter()
+        .enumerate()
+        .filter(|&(at, &(_, parts))| !needless(at, parts));
     kept.map(|(_, &(scope, _))| scope.clone()).collect()
 }
 
@@ -118,5 +142,8 @@ pub(super) fn intersect(rules: Rules, one: &[Scope], other: &[Scope]) -> Vec<Sco
 }
 
 fn is_word(part: &str) -> bool {
-    !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
+    !part.is_empty()
+        && part
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
 }

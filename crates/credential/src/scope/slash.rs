@@ -8,7 +8,8 @@
 use super::Scope;
 
 /// The grammar in words, for error messages.
-pub(super) const GRAMMAR: &str = "a path and perhaps :read, :write or :rw, such as enrich/observables:read";
+pub(super) const GRAMMAR: &str =
+    "a path and perhaps :read, :write or :rw, such as enrich/observables:read";
 
 const READ: u8 = 1;
 const WRITE: u8 = 2;
@@ -24,7 +25,11 @@ struct Parts<'a> {
 impl<'a> Parts<'a> {
     /// The parts of a scope that means something by itself: one that is no alias.
     fn of(text: &'a str) -> Option<Self> {
-        if text.starts_with('+') { None } else { Self::parse(text) }
+        if text.starts_with('+') {
+            None
+        } else {
+            Self::parse(text)
+        }
     }
 
     /// The parts of a text that follows the grammar. An unknown access is an error: read as the
@@ -37,7 +42,9 @@ impl<'a> Parts<'a> {
             Some((path, "write")) => (path, WRITE),
             Some(_) => return None,
         };
-        path.split('/').all(is_word).then_some(Self { path, access })
+        path.split('/')
+            .all(is_word)
+            .then_some(Self { path, access })
     }
 
     fn covers(self, wanted: Parts<'_>) -> bool {
@@ -72,22 +79,39 @@ pub(super) fn is_valid(text: &str) -> bool {
 }
 
 pub(super) fn covers<'a>(held: impl Iterator<Item = &'a Scope> + Clone, wanted: &str) -> bool {
-    let Some(wanted) = Parts::of(wanted) else { return false };
-    let near = held.filter_map(|scope| Parts::of(scope.as_str())).filter(|held| reaches(held.path, wanted.path));
+    let Some(wanted) = Parts::of(wanted) else {
+        return false;
+    };
+    let near = held
+        .filter_map(|scope| Parts::of(scope.as_str()))
+        .filter(|held| reaches(held.path, wanted.path));
     near.clone().any(|held| {
         let same_path = near.clone().filter(|other| other.path == held.path);
-        held.covers(wanted) || same_path.fold(0, |access, other| access | other.access) & wanted.access == wanted.access
+        held.covers(wanted)
+            || same_path.fold(0, |access, other| access | other.access) & wanted.access
+                == wanted.access
     })
 }
 
 pub(super) fn normalize(scopes: &[Scope]) -> Vec<Scope> {
-    print(shortest(scopes.iter().filter_map(|scope| Parts::of(scope.as_str())).collect()))
+    print(shortest(
+        scopes
+            .iter()
+            .filter_map(|scope| Parts::of(scope.as_str()))
+            .collect(),
+    ))
 }
 
 pub(super) fn intersect(one: &[Scope], other: &[Scope]) -> Vec<Scope> {
-    let parse = |scopes| <[Scope]>::iter(scopes).filter_map(|scope| Parts::of(scope.as_str())).collect();
+    let parse = |scopes| {
+        <[Scope]>::iter(scopes)
+            .filter_map(|scope| Parts::of(scope.as_str()))
+            .collect()
+    };
     let (one, other) = (shortest(parse(one)), shortest(parse(other)));
-    let pairs = one.iter().flat_map(|mine| other.iter().filter_map(|theirs| mine.meet(*theirs)));
+    let pairs = one
+        .iter()
+        .flat_map(|mine| other.iter().filter_map(|theirs| mine.meet(*theirs)));
     print(shortest(pairs.collect()))
 }
 
@@ -101,8 +125,16 @@ fn shortest(mut scopes: Vec<Parts<'_>>) -> Vec<Parts<'_>> {
             _ => merged.push(scope),
         }
     }
-    let needless = |scope: &Parts<'_>| merged.iter().any(|other| other != scope && other.covers(*scope));
-    merged.iter().filter(|scope| !needless(scope)).copied().collect()
+    let needless = |scope: &Parts<'_>| {
+        merged
+            .iter()
+            .any(|other| other != scope && other.covers(*scope))
+    };
+    merged
+        .iter()
+        .filter(|scope| !needless(scope))
+        .copied()
+        .collect()
 }
 
 fn print(scopes: Vec<Parts<'_>>) -> Vec<Scope> {
@@ -112,7 +144,9 @@ fn print(scopes: Vec<Parts<'_>>) -> Vec<Scope> {
 }
 
 fn reaches(path: &str, below: &str) -> bool {
-    below.strip_prefix(path).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    below
+        .strip_prefix(path)
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 /// One step of a path: printable ASCII but for space, `"`, `/`, `:` and `\`.
