@@ -73,6 +73,23 @@ impl Rules {
         self.name_covers(held, wanted) && self.action_covers(held.action, wanted.action)
     }
 
+    /// [`Rules::covers`] for a held scope that is not taken apart first: a request is held against
+    /// dozens, and most of them differ in length. What matches a good scope is itself good.
+    fn text_covers(self, held: &str, wanted: Parts<'_>) -> bool {
+        let action_after = |name: &str| {
+            let (head, rest) = held.split_at_checked(name.len())?;
+            let action = match rest.strip_prefix(':') {
+                None if rest.is_empty() => None,
+                None => return None,
+                action => action,
+            };
+            self.same(head, name).then_some(action)
+        };
+        action_after(wanted.name).is_some_and(|action| self.action_covers(action, wanted.action))
+            || action_after(wanted.domain())
+                .is_some_and(|action| action.is_some() && self.action_covers(action, wanted.action))
+    }
+
     /// What both permit: the narrower name with the lesser action.
     fn meet(self, one: Parts<'_>, other: Parts<'_>) -> Option<Scope> {
         let name = if self.name_covers(one, other) {
@@ -104,7 +121,7 @@ pub(super) fn covers<'a>(
     let Some(wanted) = Parts::of(wanted) else {
         return false;
     };
-    held.any(|held| Parts::of(held.as_str()).is_some_and(|held| rules.covers(held, wanted)))
+    held.any(|held| rules.text_covers(held.as_str(), wanted))
 }
 
 pub(super) fn normalize(rules: Rules, scopes: &[Scope]) -> Vec<Scope> {

@@ -47,6 +47,17 @@ impl<'a> Parts<'a> {
             .then_some(Self { path, access })
     }
 
+    /// The parts of a held scope, taken on trust: what reaches a good path is itself good, and no
+    /// path begins as an alias does.
+    fn held(text: &'a str) -> Self {
+        let ends = [(":read", READ), (":write", WRITE), (":rw", BOTH)];
+        let part = |(end, access)| text.strip_suffix(end).map(|path| Self { path, access });
+        ends.into_iter().find_map(part).unwrap_or(Self {
+            path: text,
+            access: BOTH,
+        })
+    }
+
     fn covers(self, wanted: Parts<'_>) -> bool {
         reaches(self.path, wanted.path) && self.access & wanted.access == wanted.access
     }
@@ -83,7 +94,7 @@ pub(super) fn covers<'a>(held: impl Iterator<Item = &'a Scope> + Clone, wanted: 
         return false;
     };
     let near = held
-        .filter_map(|scope| Parts::of(scope.as_str()))
+        .map(|scope| Parts::held(scope.as_str()))
         .filter(|held| reaches(held.path, wanted.path));
     near.clone().any(|held| {
         let same_path = near.clone().filter(|other| other.path == held.path);
