@@ -88,11 +88,12 @@ pub(crate) fn run(words: &[String]) -> Result<bool> {
     let demo = demo?;
     let idle = cpu::resident_mib(demo.pid())?;
     let mut measured = Vec::new();
-    for scenario in scenarios::all(&plan) {
-        if scenario.name().contains(&plan.only) {
-            println!("{} …", scenario.name());
+    for scenario in scenarios::ALL {
+        let name = scenario.name(&plan);
+        if name.contains(&plan.only) {
+            println!("{name} …");
             let load = scenario.prepare(&demo, &plan)?;
-            measured.push(compare(scenario.name(), &load, &demo, &control, &plan)?);
+            measured.push(compare(&name, &load, &demo, &control, &plan)?);
         }
     }
     println!("\n{}", table::host(&plan));

@@ -6,11 +6,16 @@
 )]
 
 mod bench;
+mod crash;
 mod demo;
 mod fuzz;
 mod http;
+mod leaks;
+mod native;
 mod python;
+mod random;
 mod seed;
+mod served;
 mod services;
 mod shell;
 mod stages;
@@ -23,6 +28,9 @@ const HELP: &str = "\
 cargo xtask test [--release] [STAGE…]   everything that must hold before a change lands; or only the stages named
 cargo xtask bench [--only NAME] [--rounds N] [--seconds N] [--keys N] [--server-core N] [--load-core N]
                                         what a request costs beside a control that does nothing
+cargo xtask crash [--engine sqlite|postgres] [--rounds N] [--seed N] [--release]
+                                        kill -9 under load: nothing acknowledged is lost
+cargo xtask leaks [--release]           no issued secret stands in a database, backup or log
 cargo xtask tidy                        the house rules that no compiler checks
 
 `cargo xtask test` lists its stages when one is unknown. CI=true turns a missing service into a failure.";
@@ -35,6 +43,10 @@ fn main() -> ExitCode {
     {
         Some(("test", rest)) => test::run(rest),
         Some(("bench", rest)) => bench::run(rest),
+        Some(("crash", rest)) => crash::run(rest),
+        Some(("leaks", rest)) => {
+            leaks::run(rest.iter().any(|word| word == "--release")).map(|_| true)
+        }
         Some(("tidy", _)) => tidy::run(),
         _ => {
             println!("{HELP}");

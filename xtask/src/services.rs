@@ -195,7 +195,7 @@ impl Drop for Throwaway {
 }
 
 /// A port that was free a moment ago, for programs that cannot be told to choose one and say it.
-fn free_port() -> Result<u16> {
+pub(crate) fn free_port() -> Result<u16> {
     Ok(std::net::TcpListener::bind("127.0.0.1:0")?
         .local_addr()?
         .port())

@@ -2,8 +2,10 @@
 
 use anyhow::{Result, bail};
 
+use crate::crash;
 use crate::demo;
 use crate::fuzz;
+use crate::leaks;
 use crate::seed;
 use crate::services::{self, POSTGRES};
 use crate::shell::{cargo, in_ci, run as shell, watch};
@@ -11,7 +13,7 @@ use crate::stages::{Stages, Tally};
 use crate::tidy;
 
 /// The stages in their order: what fails soonest comes first.
-const STAGES: [&str; 8] = [
+const STAGES: [&str; 10] = [
     "format",
     "tidy",
     "clippy",
@@ -19,6 +21,8 @@ const STAGES: [&str; 8] = [
     "tests",
     "pasted-line",
     "secure-access",
+    "crash",
+    "leaks",
     "fuzz",
 ];
 
@@ -73,6 +77,8 @@ fn stage(name: &str, release: bool) -> Result<Tally> {
         "tests" => tests(),
         "pasted-line" => seed::pasted_line(&demo::binary(release)?),
         "secure-access" => seed::secure_access(&demo::binary(release)?),
+        "crash" => crash::short(release),
+        "leaks" => leaks::run(release),
         _ => fuzz::native_api(&demo::binary(release)?),
     }
 }

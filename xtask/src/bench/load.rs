@@ -31,7 +31,7 @@ pub(crate) enum Bodies {
     /// One of these, drawn anew for each request.
     AnyOf(Vec<String>),
     /// Each answer holds what the next request needs: `before`, the text of the JSON member of the answer, `after`. Every
-    /// turn starts from `starts` of its own, since those under way at a turn's end are lost.
+    /// turn takes the next of `starts`, since those under way at its end are lost; the last is for the recorded answer.
     Chain {
         member: &'static str,
         before: String,

@@ -1,45 +1,91 @@
 //! What is measured.
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use serde_json::json;
 
 use super::Plan;
-use super::load::{Bodies, Load};
+use super::load::{Bodies, CONNECTIONS, Load};
 use crate::demo::Demo;
+use crate::native::{Native, Shown};
 
 /// A thing that clients do all day.
+#[derive(Clone, Copy)]
 pub(crate) enum Scenario {
     /// `POST /api/v1/verify`, always the same key.
     VerifyOne,
+    /// The same, each time another of very many keys.
+    VerifyMany,
+    /// Client credentials for an access token.
+    Token,
+    /// A refresh token for the next pair.
+    Refresh,
 }
 
 /// All of them.
-pub(crate) fn all(_plan: &Plan) -> Vec<Scenario> {
-    vec![Scenario::VerifyOne]
-}
+pub(crate) const ALL: [Scenario; 4] = [
+    Scenario::VerifyOne,
+    Scenario::VerifyMany,
+    Scenario::Token,
+    Scenario::Refresh,
+];
 
 impl Scenario {
     /// Its name in the table.
-    pub(crate) fn name(&self) -> &'static str {
+    pub(crate) fn name(self, plan: &Plan) -> String {
         match self {
-            Self::VerifyOne => "verify, 1 key",
+            Self::VerifyOne => "verify, 1 key".into(),
+            Self::VerifyMany => format!("verify, {} keys", plan.keys),
+            Self::Token => "token, client credentials".into(),
+            Self::Refresh => "token, refresh".into(),
         }
     }
 
     /// Makes what the scenario needs on the demo.
-    pub(crate) fn prepare(&self, demo: &Demo, _plan: &Plan) -> Result<Load> {
+    pub(crate) fn prepare(self, demo: &Demo, plan: &Plan) -> Result<Load> {
+        let mut native = Native::new(demo.fact("base_url")?, demo.fact("native/admin_key")?)?;
         match self {
-            Self::VerifyOne => {
-                let scope = demo.fact("native/sample_scope")?;
-                let body =
-                    json!({"credential": demo.fact("native/sample_key")?, "scopes": [scope]});
-                Ok(verify(demo, vec![body.to_string()])?)
+            Self::VerifyOne => verify(
+                demo,
+                &[demo.fact("native/sample_key")?.to_string()],
+                demo.fact("native/sample_scope")?,
+            ),
+            Self::VerifyMany => {
+                let made = native.create_many("static", plan.keys)?;
+                let keys: Vec<String> = made.into_iter().map(|shown| shown.credential).collect();
+                verify(demo, &keys, "sample.orders:read")
+            }
+            Self::Token => {
+                let client = native.create("client", "bench")?;
+                let body = format!(
+                    "grant_type=client_credentials&client_id={}&client_secret={}",
+                    client.id, client.credential
+                );
+                Ok(token(Bodies::AnyOf(vec![body])))
+            }
+            Self::Refresh => {
+                let per_turn = CONNECTIONS * 2;
+                // One turn more, for the answer that is recorded.
+                let pairs = native.create_many("token_pair", per_turn * (plan.rounds + 1))?;
+                let tokens = pairs
+                    .into_iter()
+                    .map(|Shown { refresh, .. }| refresh.context("no refresh token"))
+                    .collect::<Result<Vec<_>>>()?;
+                Ok(token(Bodies::Chain {
+                    member: "refresh_token",
+                    before: "grant_type=refresh_token&refresh_token=".into(),
+                    after: String::new(),
+                    starts: tokens.chunks(per_turn).map(<[String]>::to_vec).collect(),
+                }))
             }
         }
     }
 }
 
-fn verify(demo: &Demo, bodies: Vec<String>) -> Result<Load> {
+fn verify(demo: &Demo, keys: &[String], scope: &str) -> Result<Load> {
+    let bodies = keys
+        .iter()
+        .map(|key| json!({"credential": key, "scopes": [scope]}).to_string())
+        .collect();
     Ok(Load {
         method: "POST",
         path: "/api/v1/verify".into(),
@@ -52,4 +98,17 @@ fn verify(demo: &Demo, bodies: Vec<String>) -> Result<Load> {
         ],
         bodies: Bodies::AnyOf(bodies),
     })
+}
+
+fn token(bodies: Bodies) -> Load {
+    let headers = vec![(
+        "content-type".into(),
+        "application/x-www-form-urlencoded".into(),
+    )];
+    Load {
+        method: "POST",
+        path: "/oauth2/token".into(),
+        headers,
+        bodies,
+    }
 }
