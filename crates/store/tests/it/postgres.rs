@@ -8,7 +8,8 @@ use testkit::Database;
 
 use crate::seam::{count, probe, read, words, write};
 
-const KILL_OTHERS: &str = "SELECT COUNT(pg_terminate_backend(pid)) FROM pg_stat_activity
+/// Waits until they are gone, in milliseconds at most.
+const KILL_OTHERS: &str = "SELECT COUNT(pg_terminate_backend(pid, 5000)) FROM pg_stat_activity
     WHERE datname = current_database() AND pid <> pg_backend_pid()";
 
 #[tokio::test(flavor = "multi_thread")]
@@ -130,4 +131,42 @@ async fn its_own_tools_make_the_backup() {
     let store = probe(&database).await;
     let fault = store.backup_to("/nonexistent".as_ref()).await;
     assert!(matches!(fault, Err(Fault::Unsupported(_))), "{fault:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_mode_in_the_url_decides_about_tls() {
+    const ENCRYPTED: &str = "SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()";
+    let Some(database) = Database::postgres() else {
+        return;
+    };
+    let with = |mode: &str| {
+        let separator = if database.url().contains('?') {
+            '&'
+        } else {
+            '?'
+        };
+        format!("{}{separator}sslmode={mode}", database.url())
+    };
+    let encrypted = async |mode: &str| {
+        let store = Store::connect(&with(mode)).await.expect("it opens");
+        read(&store, |tx| tx.query_one(ENCRYPTED, &[])?.flag(0))
+            .await
+            .expect("read")
+    };
+    assert!(!encrypted("disable").await);
+    if !encrypted("prefer").await {
+        // A server without TLS, or a Unix socket.
+        return;
+    }
+    assert!(encrypted("require").await);
+    let stranger = concat!(
+        "verify-full&sslrootcert=",
+        env!("CARGO_MANIFEST_DIR"),
+        "/tests/it/stranger.pem"
+    );
+    let fault = Store::connect(&with(stranger))
+        .await
+        .err()
+        .expect("that authority signed nothing");
+    assert!(matches!(fault, Fault::Unreachable(_)), "{fault:?}");
 }

@@ -1,6 +1,7 @@
 //! How many small durable transactions each engine makes in a second; for people, run by hand:
 //! `cargo test -p store --test it -- --ignored --nocapture rate`.
 
+use std::io::{self, Write as _};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -34,7 +35,7 @@ on_each_engine! {
             let (after, seconds) = (store.db().counts(), start.elapsed().as_secs_f64());
             let writes = (after.writes - before.writes) as f64;
             let commits = (after.commits - before.commits) as f64;
-            println!("{:?} {callers} callers: {:.0} writes/s, {:.1} per commit", database.engine(), writes / seconds, writes / commits);
+            writeln!(io::stdout(), "{:?} {callers} callers: {:.0} writes/s, {:.1} per commit", database.engine(), writes / seconds, writes / commits).expect("printed");
         }
     }
 }
