@@ -49,7 +49,8 @@ impl Canonical {
 
     fn field(mut self, kind: u8, bytes: &[u8]) -> Self {
         self.0.push(kind);
-        self.0.extend_from_slice(&(bytes.len() as u64).to_be_bytes());
+        self.0
+            .extend_from_slice(&(bytes.len() as u64).to_be_bytes());
         self.0.extend_from_slice(bytes);
         self
     }

@@ -73,7 +73,11 @@ pub struct Family {
 
 impl std::fmt::Debug for Family {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Family({}, generation {}, dead {:?})", self.id, self.generation, self.dead)
+        write!(
+            f,
+            "Family({}, generation {}, dead {:?})",
+            self.id, self.generation, self.dead
+        )
     }
 }
 
@@ -118,13 +122,26 @@ impl Family {
     pub fn issued(&self, parsed: &Parsed, presented: &str, tags: &TagKeys) -> bool {
         let secret = self.secret(parsed.word, parsed.generation);
         let id = self.id.as_bytes();
-        let ours = token::mint_again(parsed.word, id, parsed.generation, &secret, parsed.tag_version, tags);
+        let ours = token::mint_again(
+            parsed.word,
+            id,
+            parsed.generation,
+            &secret,
+            parsed.tag_version,
+            tags,
+        );
         parsed.id == *id && ours.digest() == Digest::of(presented)
     }
 
     /// Answers a refresh token of `generation` that is known to be genuine. The new generation ends no later
     /// than `cap`, the key's own expiry.
-    pub fn refresh(self, generation: u32, grace: Span, cap: Option<Instant>, now: Instant) -> Refreshed {
+    pub fn refresh(
+        self,
+        generation: u32,
+        grace: Span,
+        cap: Option<Instant>,
+        now: Instant,
+    ) -> Refreshed {
         if generation > self.generation {
             return Refreshed::Refused(NotRefreshed::Unknown);
         }
@@ -163,7 +180,10 @@ impl Family {
 
     /// Ends the family for good; a dead one stays as it died.
     pub fn die(self, why: Death, now: Instant) -> Family {
-        Family { dead: self.dead.or(Some((now, why))), ..self }
+        Family {
+            dead: self.dead.or(Some((now, why))),
+            ..self
+        }
     }
 
     /// Until when an access token of `generation` is good; `None` if it is not one of the two latest.
@@ -202,7 +222,13 @@ impl Family {
     }
 
     fn token(&self, word: Word, generation: u32, tags: &TagKeys) -> Secret {
-        token::mint(word, self.id.as_bytes(), generation, &self.secret(word, generation), tags)
+        token::mint(
+            word,
+            self.id.as_bytes(),
+            generation,
+            &self.secret(word, generation),
+            tags,
+        )
     }
 
     fn secret(&self, word: Word, generation: u32) -> Zeroizing<[u8; 32]> {

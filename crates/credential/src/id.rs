@@ -110,7 +110,12 @@ mod tests {
     fn an_id_reads_back_from_its_print_and_nothing_else_does() {
         let id = KeyId::mint(Instant::from_millis(1_700_000_000_000), [0xAB; 16]);
         assert_eq!(id.to_string().parse::<KeyId>(), Ok(id));
-        for bad in ["", "x", "0190a1b2c3d47e5f8a9b0c1d2e3f4a5b", "{0190a1b2-c3d4-7e5f-8a9b-0c1d2e3f4a5}"] {
+        for bad in [
+            "",
+            "x",
+            "0190a1b2c3d47e5f8a9b0c1d2e3f4a5b",
+            "{0190a1b2-c3d4-7e5f-8a9b-0c1d2e3f4a5}",
+        ] {
             assert_eq!(bad.parse::<KeyId>(), Err(BadId), "{bad:?}");
         }
     }

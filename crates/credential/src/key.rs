@@ -43,7 +43,13 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Kind; 5] = [Kind::Static, Kind::Signed, Kind::Client, Kind::TokenPair, Kind::Jwt];
+    pub const ALL: [Kind; 5] = [
+        Kind::Static,
+        Kind::Signed,
+        Kind::Client,
+        Kind::TokenPair,
+        Kind::Jwt,
+    ];
 
     /// The word for it, as stored and as written on the wire.
     pub const fn as_str(self) -> &'static str {
@@ -219,7 +225,10 @@ impl Key {
 
     /// The secrets that are good at `now`, the current one first.
     pub fn live(&self, now: Instant) -> impl Iterator<Item = &Credential> {
-        let previous = self.previous.iter().filter(move |overlap| now < overlap.until);
+        let previous = self
+            .previous
+            .iter()
+            .filter(move |overlap| now < overlap.until);
         std::iter::once(&self.current).chain(previous.map(|overlap| &overlap.credential))
     }
 
@@ -244,13 +253,18 @@ impl Key {
             .text(&json(serde_json::to_string(&self.created_by)))
             .int(self.edited_at.millis())
             .opt_int(self.rotated_at.map(Instant::millis));
-        for credential in std::iter::once(&self.current).chain(self.previous.iter().map(|p| &p.credential)) {
+        for credential in
+            std::iter::once(&self.current).chain(self.previous.iter().map(|p| &p.credential))
+        {
             canonical = canonical
                 .int(i64::from(credential.generation))
                 .opt_text(credential.handle.as_deref())
                 .int(credential.since.millis());
         }
-        canonical.opt_int(self.previous.as_ref().map(|p| p.until.millis())).int(self.version).finish()
+        canonical
+            .opt_int(self.previous.as_ref().map(|p| p.until.millis()))
+            .int(self.version)
+            .finish()
     }
 }
 

@@ -1,19 +1,19 @@
 //! What a credential is, and every decision about it.
 
-pub mod id;
-pub mod time;
-pub mod canonical;
-pub mod secret;
-pub mod seal;
-pub mod token;
-pub mod key;
-pub mod family;
-pub mod scope;
-pub mod name;
-pub mod grant;
-pub mod role;
-pub mod organization;
 pub mod access;
-pub mod limit;
+pub mod canonical;
 pub mod event;
+pub mod family;
+pub mod grant;
+pub mod id;
+pub mod key;
+pub mod limit;
+pub mod name;
 pub mod notice;
+pub mod organization;
+pub mod role;
+pub mod scope;
+pub mod seal;
+pub mod secret;
+pub mod time;
+pub mod token;

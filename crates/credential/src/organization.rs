@@ -32,7 +32,9 @@ impl OrganizationKind {
 
     /// The kind of that word.
     pub fn from_word(word: &str) -> Option<Self> {
-        [Self::Standalone, Self::Manager, Self::Managed].into_iter().find(|kind| kind.as_str() == word)
+        [Self::Standalone, Self::Manager, Self::Managed]
+            .into_iter()
+            .find(|kind| kind.as_str() == word)
     }
 }
 
@@ -126,8 +128,15 @@ impl Email {
     pub fn new(text: &str) -> Result<Self, BadEmail> {
         let text = text.trim();
         let (local, domain) = text.split_once('@').ok_or(BadEmail)?;
-        let plain = text.bytes().all(|byte| byte.is_ascii_graphic() && !b"<>()[]\\,;:\"".contains(&byte));
-        if !plain || text.len() > 254 || local.is_empty() || domain.is_empty() || domain.contains('@') {
+        let plain = text
+            .bytes()
+            .all(|byte| byte.is_ascii_graphic() && !b"<>()[]\\,;:\"".contains(&byte));
+        if !plain
+            || text.len() > 254
+            || local.is_empty()
+            || domain.is_empty()
+            || domain.contains('@')
+        {
             return Err(BadEmail);
         }
         Ok(Self(text.to_ascii_lowercase()))

@@ -2,7 +2,7 @@
 //!
 //! A **master key**, which the database never holds, wraps the **data keys**, which it holds wrapped. A data key
 //! is of one purpose and one version: sealing rows and authenticating rows ([`Vault`]), or tagging credentials
-//! ([`TagKeys`]). Sealed values and MACs begin with the version of their key, so that keys roll over
+//! ([`crate::token::TagKeys`]). Sealed values and MACs begin with the version of their key, so that keys roll over
 //! while rows of both versions are read.
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
@@ -36,7 +36,11 @@ impl MasterKey {
     /// Unwraps a data key that [`MasterKey::wrap`] wrapped under the same name.
     pub fn unwrap(&self, name: &str, wrapped: &[u8]) -> Result<Zeroizing<[u8; 32]>, Tampered> {
         let plain = open_under(&self.key(), &wrap_context(name), wrapped)?;
-        plain.as_slice().try_into().map(Zeroizing::new).map_err(|_| Tampered)
+        plain
+            .as_slice()
+            .try_into()
+            .map(Zeroizing::new)
+            .map_err(|_| Tampered)
     }
 
     fn key(&self) -> LessSafeKey {
@@ -112,7 +116,10 @@ impl Vault {
     }
 
     fn version(&self, number: u8) -> Result<&Version, Tampered> {
-        self.versions.iter().find(|version| version.number == number).ok_or(Tampered)
+        self.versions
+            .iter()
+            .find(|version| version.number == number)
+            .ok_or(Tampered)
     }
 }
 
@@ -139,17 +146,29 @@ fn aead_key(key: &[u8; 32]) -> LessSafeKey {
 fn seal_under(key: &LessSafeKey, context: &[u8], plain: &[u8], nonce: [u8; NONCE]) -> Vec<u8> {
     let mut sealed = Vec::with_capacity(NONCE + plain.len() + 16);
     sealed.extend_from_slice(plain);
-    key.seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), Aad::from(context), &mut sealed)
-        .expect("a row is far below the 64 GiB that AES-GCM can seal");
+    key.seal_in_place_append_tag(
+        Nonce::assume_unique_for_key(nonce),
+        Aad::from(context),
+        &mut sealed,
+    )
+    .expect("a row is far below the 64 GiB that AES-GCM can seal");
     sealed.splice(..0, nonce);
     sealed
 }
 
-fn open_under(key: &LessSafeKey, context: &[u8], sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, Tampered> {
+fn open_under(
+    key: &LessSafeKey,
+    context: &[u8],
+    sealed: &[u8],
+) -> Result<Zeroizing<Vec<u8>>, Tampered> {
     let (nonce, body) = sealed.split_first_chunk::<NONCE>().ok_or(Tampered)?;
     let mut body = Zeroizing::new(body.to_vec());
     let length = key
-        .open_in_place(Nonce::assume_unique_for_key(*nonce), Aad::from(context), &mut body)
+        .open_in_place(
+            Nonce::assume_unique_for_key(*nonce),
+            Aad::from(context),
+            &mut body,
+        )
         .map_err(|_| Tampered)?
         .len();
     body.truncate(length);
@@ -167,15 +186,25 @@ mod tests {
     #[test]
     fn a_sealed_value_opens_only_where_it_was_sealed_and_unchanged() {
         let sealed = vault().seal(b"row 1", b"digest", [3; NONCE]);
-        assert_eq!(vault().open(b"row 1", &sealed).unwrap().as_slice(), b"digest");
+        assert_eq!(
+            vault().open(b"row 1", &sealed).unwrap().as_slice(),
+            b"digest"
+        );
         assert_eq!(vault().open(b"row 2", &sealed).unwrap_err(), Tampered);
         for place in 0..sealed.len() {
             let mut changed = sealed.clone();
             changed[place] ^= 1;
-            assert_eq!(vault().open(b"row 1", &changed).unwrap_err(), Tampered, "byte {place}");
+            assert_eq!(
+                vault().open(b"row 1", &changed).unwrap_err(),
+                Tampered,
+                "byte {place}"
+            );
         }
         for length in 0..sealed.len() {
-            assert_eq!(vault().open(b"row 1", &sealed[..length]).unwrap_err(), Tampered);
+            assert_eq!(
+                vault().open(b"row 1", &sealed[..length]).unwrap_err(),
+                Tampered
+            );
         }
     }
 
@@ -204,6 +233,11 @@ mod tests {
         let wrapped = master.wrap("row/1", &[6; 32], [0; NONCE]);
         assert_eq!(*master.unwrap("row/1", &wrapped).unwrap(), [6; 32]);
         assert_eq!(master.unwrap("row/2", &wrapped).unwrap_err(), Tampered);
-        assert_eq!(MasterKey::new([4; 32]).unwrap("row/1", &wrapped).unwrap_err(), Tampered);
+        assert_eq!(
+            MasterKey::new([4; 32])
+                .unwrap("row/1", &wrapped)
+                .unwrap_err(),
+            Tampered
+        );
     }
 }

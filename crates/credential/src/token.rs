@@ -19,7 +19,8 @@ use aws_lc_rs::hmac;
 use crate::secret::Secret;
 
 /// Finds every native credential in a text, and (the checksum apart) nothing else.
-pub const PATTERN: &str = "lk_(key|signed|client|access|refresh|setup)_[0-9A-Za-z]{33}_[0-9A-Za-z]{50}";
+pub const PATTERN: &str =
+    "lk_(key|signed|client|access|refresh|setup)_[0-9A-Za-z]{33}_[0-9A-Za-z]{50}";
 
 const PUBLIC: usize = 33;
 const SECRET: usize = 44;
@@ -48,7 +49,14 @@ pub enum Word {
 }
 
 impl Word {
-    const ALL: [Word; 6] = [Word::Key, Word::Signed, Word::Client, Word::Access, Word::Refresh, Word::Setup];
+    const ALL: [Word; 6] = [
+        Word::Key,
+        Word::Signed,
+        Word::Client,
+        Word::Access,
+        Word::Refresh,
+        Word::Setup,
+    ];
 
     /// As it stands in the text.
     pub const fn as_str(self) -> &'static str {
@@ -77,8 +85,10 @@ pub struct TagKeys {
 impl TagKeys {
     /// Tag keys by version; new credentials carry the highest version.
     pub fn new(keys: impl IntoIterator<Item = (u8, [u8; 32])>) -> Option<Self> {
-        let keys: Vec<_> =
-            keys.into_iter().map(|(version, key)| (version, hmac::Key::new(hmac::HMAC_SHA256, &key))).collect();
+        let keys: Vec<_> = keys
+            .into_iter()
+            .map(|(version, key)| (version, hmac::Key::new(hmac::HMAC_SHA256, &key)))
+            .collect();
         let current = keys.iter().map(|(version, _)| *version).max()?;
         Some(Self { current, keys })
     }
@@ -108,7 +118,13 @@ pub struct Parsed {
 }
 
 /// Writes the credential of `id` and `generation` around 256 bits of secret.
-pub fn mint(word: Word, id: &[u8; 16], generation: u32, secret: &[u8; 32], tags: &TagKeys) -> Secret {
+pub fn mint(
+    word: Word,
+    id: &[u8; 16],
+    generation: u32,
+    secret: &[u8; 32],
+    tags: &TagKeys,
+) -> Secret {
     mint_again(word, id, generation, secret, tags.current, tags)
 }
 
@@ -122,7 +138,9 @@ pub fn mint_again(
     tags: &TagKeys,
 ) -> Secret {
     let generation = generation.min(MAX_GENERATION);
-    let tag = tags.tag(tag_version, word, id, generation).unwrap_or_default();
+    let tag = tags
+        .tag(tag_version, word, id, generation)
+        .unwrap_or_default();
     let mut public = [0; 24];
     public[..16].copy_from_slice(id);
     public[16..19].copy_from_slice(&generation.to_be_bytes()[1..]);
@@ -146,7 +164,10 @@ pub fn parse(text: &str, tags: &TagKeys) -> Result<Parsed, Malformed> {
     let rest = text.strip_prefix("lk_").ok_or(Malformed)?;
     let word = Word::ALL
         .into_iter()
-        .find(|word| rest.strip_prefix(word.as_str()).is_some_and(|rest| rest.starts_with('_')))
+        .find(|word| {
+            rest.strip_prefix(word.as_str())
+                .is_some_and(|rest| rest.starts_with('_'))
+        })
         .ok_or(Malformed)?;
     let body = &rest.as_bytes()[word.as_str().len() + 1..];
     if body.len() != PUBLIC + 1 + SECRET + CHECKSUM || body[PUBLIC] != b'_' {
@@ -167,23 +188,40 @@ pub fn parse(text: &str, tags: &TagKeys) -> Result<Parsed, Malformed> {
     let mut id = [0; 16];
     id.copy_from_slice(&public[..16]);
     let generation = u32::from_be_bytes([0, public[16], public[17], public[18]]);
-    let expected = tags.tag(public[19], word, &id, generation).ok_or(Malformed)?;
-    aws_lc_rs::constant_time::verify_slices_are_equal(&expected, &public[20..]).map_err(|_| Malformed)?;
-    Ok(Parsed { word, id, generation, tag_version: public[19] })
+    let expected = tags
+        .tag(public[19], word, &id, generation)
+        .ok_or(Malformed)?;
+    aws_lc_rs::constant_time::verify_slices_are_equal(&expected, &public[20..])
+        .map_err(|_| Malformed)?;
+    Ok(Parsed {
+        word,
+        id,
+        generation,
+        tag_version: public[19],
+    })
 }
 
 /// Whether a text has the shape and the checksum of a native credential: what a scanner can know offline,
 /// without any key.
 pub fn looks_genuine(text: &str) -> bool {
-    let Some(rest) = text.strip_prefix("lk_") else { return false };
-    let Some((word, body)) = rest.split_once('_') else { return false };
+    let Some(rest) = text.strip_prefix("lk_") else {
+        return false;
+    };
+    let Some((word, body)) = rest.split_once('_') else {
+        return false;
+    };
     let body = body.as_bytes();
     Word::ALL.iter().any(|known| known.as_str() == word)
         && body.len() == PUBLIC + 1 + SECRET + CHECKSUM
         && body[PUBLIC] == b'_'
-        && body.iter().enumerate().all(|(place, byte)| place == PUBLIC || byte.is_ascii_alphanumeric())
+        && body
+            .iter()
+            .enumerate()
+            .all(|(place, byte)| place == PUBLIC || byte.is_ascii_alphanumeric())
         && number(&body[body.len() - CHECKSUM..])
-            == Ok(u64::from(crc32fast::hash(&text.as_bytes()[..text.len() - CHECKSUM])))
+            == Ok(u64::from(crc32fast::hash(
+                &text.as_bytes()[..text.len() - CHECKSUM],
+            )))
 }
 
 /// Letters and digits for `bytes`, whose length is a multiple of eight; for identifiers and secrets of
@@ -220,7 +258,10 @@ fn number(digits: &[u8]) -> Result<u64, Malformed> {
             b'a'..=b'z' => digit - b'a' + 36,
             _ => return Err(Malformed),
         };
-        number = number.checked_mul(62).and_then(|n| n.checked_add(u64::from(value))).ok_or(Malformed)?;
+        number = number
+            .checked_mul(62)
+            .and_then(|n| n.checked_add(u64::from(value)))
+            .ok_or(Malformed)?;
     }
     Ok(number)
 }

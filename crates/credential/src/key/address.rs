@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv4Net};
 use serde::{Deserialize, Serialize};
 
 /// The networks a key may be used from; none at all is no restriction.
@@ -25,15 +25,15 @@ impl Addresses {
     /// A list is read on every request; a hundred networks are read in well under a microsecond.
     pub const MAX: usize = 100;
 
-    /// Reads addresses and CIDR networks (RFC 4632); bits behind the prefix are dropped, an IPv4 address in IPv6
-    /// form counts as IPv4, duplicates are listed once.
+    /// Reads addresses and CIDR networks (RFC 4632); bits behind the prefix are dropped, IPv4 in IPv6 form
+    /// (`::ffff:192.0.2.1`) counts as IPv4, duplicates are listed once.
     pub fn parse<T: AsRef<str>>(texts: impl IntoIterator<Item = T>) -> Result<Self, BadAddresses> {
         let mut networks = Vec::new();
         for text in texts {
             let text = text.as_ref().trim();
             let network = text
                 .parse::<IpNet>()
-                .or_else(|_| text.parse::<IpAddr>().map(|ip| IpNet::from(ip.to_canonical())))
+                .or_else(|_| text.parse::<IpAddr>().map(IpNet::from))
                 .map_err(|_| BadAddresses::NotANetwork(text.to_owned()))?;
             networks.push(network);
         }
@@ -45,14 +45,20 @@ impl Addresses {
         if self.0.is_empty() {
             return true;
         }
-        let Some(from) = from.map(|ip| ip.to_canonical()) else { return false };
+        let Some(from) = from.map(|ip| ip.to_canonical()) else {
+            return false;
+        };
         self.0.iter().any(|network| network.contains(&from))
     }
 
     /// Whether every address that this list admits is admitted by `other`.
     pub fn within(&self, other: &Addresses) -> bool {
         other.0.is_empty()
-            || (!self.0.is_empty() && self.0.iter().all(|mine| other.0.iter().any(|theirs| theirs.contains(mine))))
+            || (!self.0.is_empty()
+                && self
+                    .0
+                    .iter()
+                    .all(|mine| other.0.iter().any(|theirs| theirs.contains(mine))))
     }
 
     /// The networks.
@@ -72,7 +78,7 @@ impl TryFrom<Vec<IpNet>> for Addresses {
     fn try_from(networks: Vec<IpNet>) -> Result<Self, BadAddresses> {
         let mut kept: Vec<IpNet> = Vec::with_capacity(networks.len());
         for network in networks {
-            let network = network.trunc();
+            let network = canonical(network.trunc());
             if !kept.contains(&network) {
                 kept.push(network);
             }
@@ -89,3 +95,21 @@ impl From<Addresses> for Vec<IpNet> {
         addresses.0
     }
 }
+
+/// IPv4 in IPv6 form as IPv4, which is how callers' addresses are compared.
+fn canonical(network: IpNet) -> IpNet {
+    const MAPPED_BITS: u8 = 96;
+    let IpNet::V6(six) = network else {
+        return network;
+    };
+    match (
+        six.addr().to_ipv4_mapped(),
+        six.prefix_len().checked_sub(MAPPED_BITS),
+    ) {
+        (Some(four), Some(prefix)) => Ipv4Net::new(four, prefix).map_or(network, IpNet::V4),
+        _ => network,
+    }
+}
+
+#[cfg(test)]
+mod tests;

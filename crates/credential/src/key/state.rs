@@ -28,7 +28,9 @@ pub enum Refusal {
     #[error("the overlap can be at most {} seconds", MAX_OVERLAP.seconds())]
     OverlapTooLong,
     /// The overlap of the rotation before has not ended.
-    #[error("two secrets are good already; wait for the earlier one to end, or rotate with an overlap of 0")]
+    #[error(
+        "two secrets are good already; wait for the earlier one to end, or rotate with an overlap of 0"
+    )]
     Overlapping,
     /// The kind has no secret to rotate.
     #[error("keys of kind {0} are not rotated")]
@@ -51,7 +53,10 @@ impl Key {
     /// Takes the key out of use until somebody enables it. Allowed on an expired key: its expiry may be moved.
     pub fn disable(self, by: Maker, now: Instant) -> Result<Key, Refusal> {
         match self.state {
-            State::Active => Ok(Key { state: State::Disabled { at: now, by }, ..self }),
+            State::Active => Ok(Key {
+                state: State::Disabled { at: now, by },
+                ..self
+            }),
             State::Disabled { .. } => Err(Refusal::Already("disabled")),
             State::Revoked { .. } => Err(Refusal::Revoked),
         }
@@ -60,7 +65,10 @@ impl Key {
     /// Brings a disabled key back into use.
     pub fn enable(self) -> Result<Key, Refusal> {
         match self.state {
-            State::Disabled { .. } => Ok(Key { state: State::Active, ..self }),
+            State::Disabled { .. } => Ok(Key {
+                state: State::Active,
+                ..self
+            }),
             State::Active => Err(Refusal::Already("active")),
             State::Revoked { .. } => Err(Refusal::Revoked),
         }
@@ -70,9 +78,11 @@ impl Key {
     pub fn revoke(self, by: Maker, now: Instant) -> Result<Key, Refusal> {
         match self.state {
             State::Revoked { .. } => Err(Refusal::Already("revoked")),
-            State::Active | State::Disabled { .. } => {
-                Ok(Key { state: State::Revoked { at: now, by }, previous: None, ..self })
-            }
+            State::Active | State::Disabled { .. } => Ok(Key {
+                state: State::Revoked { at: now, by },
+                previous: None,
+                ..self
+            }),
         }
     }
 
@@ -94,7 +104,10 @@ impl Key {
         if overlap > MAX_OVERLAP {
             return Err(Refusal::OverlapTooLong);
         }
-        let overlapping = self.previous.as_ref().is_some_and(|previous| now < previous.until);
+        let overlapping = self
+            .previous
+            .as_ref()
+            .is_some_and(|previous| now < previous.until);
         if overlapping && overlap > Span::ZERO {
             return Err(Refusal::Overlapping);
         }
@@ -107,8 +120,15 @@ impl Key {
             proof: minted.proof,
             since: now,
         };
-        let previous =
-            (overlap > Span::ZERO).then(|| Overlap { credential: self.current, until: now + overlap });
-        Ok(Key { current, previous, rotated_at: Some(now), ..self })
+        let previous = (overlap > Span::ZERO).then(|| Overlap {
+            credential: self.current,
+            until: now + overlap,
+        });
+        Ok(Key {
+            current,
+            previous,
+            rotated_at: Some(now),
+            ..self
+        })
     }
 }

@@ -108,16 +108,27 @@ pub struct Proven {
 /// not tell how much of a digest was right.
 pub fn prove(key: &Key, digest: &Digest, now: Instant) -> Option<Proven> {
     let mut proven = None;
-    for Credential { generation, proof, .. } in key.live(now) {
+    for Credential {
+        generation, proof, ..
+    } in key.live(now)
+    {
         if proof.is_met_by(digest) {
-            proven = Some(Proven { generation: *generation });
+            proven = Some(Proven {
+                generation: *generation,
+            });
         }
     }
     proven
 }
 
 /// Decides about a proven key. The order of the lines is the policy: the graver reason is told first.
-pub fn decide(key: &Key, rights: &Rights, standing: Standing, ask: &Ask<'_>, now: Instant) -> Verdict {
+pub fn decide(
+    key: &Key,
+    rights: &Rights,
+    standing: Standing,
+    ask: &Ask<'_>,
+    now: Instant,
+) -> Verdict {
     let denial = match key.state {
         State::Revoked { .. } => Some(Denial::Revoked),
         State::Disabled { .. } => Some(Denial::Disabled),
@@ -136,8 +147,15 @@ pub fn decide(key: &Key, rights: &Rights, standing: Standing, ask: &Ask<'_>, now
     }
 }
 
-/// The first scope that is not held tells more than a resource that is not reached.
+/// The first scope that is not held tells more than a resource that is not reached. Who asks about a resource
+/// alone is told whether any right reaches it.
 fn missing(rights: &Rights, ask: &Ask<'_>) -> Option<Denial> {
+    if ask.scopes.is_empty() {
+        return ask
+            .resource
+            .filter(|resource| !rights.reaches(resource))
+            .map(|_| Denial::Resource);
+    }
     let mut unreached = None;
     for scope in ask.scopes {
         match rights.allows(scope, ask.resource) {
