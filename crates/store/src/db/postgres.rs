@@ -1,18 +1,20 @@
 //! PostgreSQL: a pool of connections; a transaction's closure runs on a blocking thread, and each
 //! of its statements waits there for the server.
 
+mod answer;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use deadpool_postgres::{
-    Hook, HookError, Manager, ManagerConfig, Object, Pool, PoolError, RecyclingMethod, Runtime,
+    Hook, HookError, Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime,
 };
 use tokio::runtime::Handle;
 use tokio::task::spawn_blocking;
-use tokio_postgres::error::SqlState;
 use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Config, Error, Statement};
 
+use self::answer::{fault, lost, no_answer, pool_fault};
 use super::tls::{self, Trust};
 use super::value::Value;
 use super::{Arg, Attempt, Counters, Kind, Row, Tx, attempt, count};
@@ -421,97 +423,4 @@ fn read<'r, T: tokio_postgres::types::FromSql<'r>>(
         .try_get::<_, Option<T>>(at)
         .map_err(fault)?
         .map_or(Value::Null, value))
-}
-
-fn fault(error: Error) -> Fault {
-    let Some(answer) = error.as_db_error() else {
-        let cause = Cause::chain(&error);
-        // What is no answer of the server is trouble with the line, but for our own mistakes.
-        return if error.is_closed() || has_io_cause(&error) {
-            Fault::Unreachable(cause)
-        } else {
-            Fault::Engine(cause)
-        };
-    };
-    // The detail of an answer holds values of rows; only the names of columns are taken from it.
-    let cause = Cause::from(format_args!(
-        "{} ({})",
-        answer.message(),
-        answer.code().code()
-    ));
-    match answer.code() {
-        &SqlState::UNIQUE_VIOLATION => Fault::Conflict {
-            on: columns(answer),
-        },
-        &SqlState::T_R_SERIALIZATION_FAILURE | &SqlState::T_R_DEADLOCK_DETECTED => {
-            Fault::Undone(cause)
-        }
-        &SqlState::LOCK_NOT_AVAILABLE => Fault::Busy {
-            what: "a lock in the database",
-        },
-        &SqlState::QUERY_CANCELED => Fault::Busy {
-            what: "a statement that took too long",
-        },
-        &SqlState::TOO_MANY_CONNECTIONS => Fault::Busy {
-            what: "a place among the server's connections",
-        },
-        code if code.code().starts_with("23") => Fault::Constraint(cause),
-        code if code.code().starts_with("57P") || code.code().starts_with("08") => {
-            Fault::Unreachable(cause)
-        }
-        _ => Fault::Engine(cause),
-    }
-}
-
-/// The columns of the index that was violated, as SQLite writes them. They stand only in the
-/// detail, in the first brackets: `Key (organization, name)=(…) already exists.`
-fn columns(answer: &tokio_postgres::error::DbError) -> String {
-    let table = answer.table().unwrap_or_default();
-    let listed = answer
-        .detail()
-        .and_then(|detail| detail.split_once('(')?.1.split_once(")=("));
-    match listed {
-        Some((columns, _)) => columns
-            .split(", ")
-            .map(|column| format!("{table}.{column}"))
-            .collect::<Vec<_>>()
-            .join(", "),
-        None => format!("{table}.{}", answer.constraint().unwrap_or_default()),
-    }
-}
-
-fn has_io_cause(error: &Error) -> bool {
-    let mut cause = std::error::Error::source(error);
-    while let Some(error) = cause {
-        if error.is::<std::io::Error>() {
-            return true;
-        }
-        cause = error.source();
-    }
-    false
-}
-
-fn pool_fault(error: PoolError) -> Fault {
-    match error {
-        PoolError::Timeout(deadpool_postgres::TimeoutType::Wait) => Fault::Busy {
-            what: "a connection to the database",
-        },
-        PoolError::Timeout(_) => no_answer(),
-        PoolError::Backend(error) => match fault(error) {
-            Fault::Engine(cause) => Fault::Unreachable(cause),
-            other => other,
-        },
-        PoolError::Closed => Fault::Closed,
-        PoolError::PostCreateHook(HookError::Message(why)) => Fault::Unfit(why.into_owned()),
-        PoolError::PostCreateHook(HookError::Backend(error)) => fault(error),
-        PoolError::NoRuntimeSpecified => Fault::Unfit(error.to_string()),
-    }
-}
-
-fn no_answer() -> Fault {
-    Fault::Unreachable(Cause::new("the server does not answer"))
-}
-
-fn lost() -> Fault {
-    Fault::Unreachable(Cause::new("the connection was lost"))
 }
