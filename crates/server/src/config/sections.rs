@@ -1,0 +1,266 @@
+//! The typed settings. What each means stands in `config.default.toml`; here are their types.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use credential::time::Span;
+use ipnet::IpNet;
+
+use super::gateway::{Policy, Upstream};
+use super::layer::Layers;
+use super::read::{Hidden, Setting, Size, choice};
+
+/// What is known about a setting apart from its value.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Known {
+    pub(super) section: &'static str,
+    pub(super) name: &'static str,
+    pub(super) secret: bool,
+}
+
+impl Known {
+    pub(super) fn path(&self) -> String {
+        format!("{}.{}", self.section, self.name)
+    }
+}
+
+macro_rules! sections {
+    ($($(#[$doc:meta])* $field:ident: $section:ident {
+        $($(#[$about:meta])* $name:ident: $type:ty,)*
+    })*) => {
+        $($(#[$doc])*
+        #[derive(Debug, Clone)]
+        pub struct $section {
+            $($(#[$about])* pub $name: $type,)*
+        })*
+
+        /// Every setting.
+        #[derive(Debug, Clone)]
+        pub struct Config {
+            $($(#[$doc])* pub $field: $section,)*
+        }
+
+        /// The list of all settings, in the order of the sections.
+        pub(super) const KNOWN: &[Known] = &[$($(Known {
+            section: stringify!($field),
+            name: stringify!($name),
+            secret: <$type as Setting>::SECRET,
+        },)*)*];
+
+        impl Config {
+            /// Takes every setting out of the layers; nothing when any of them does not fit, with
+            /// the flaw noted for each.
+            pub(super) fn read(layers: &mut Layers) -> Option<Self> {
+                $(let $field = {
+                    $(let $name = layers.take::<$type>(concat!(stringify!($field), ".", stringify!($name)));)*
+                    (|| Some($section { $($name: $name?,)* }))()
+                };)*
+                Some(Self { $($field: $field?,)* })
+            }
+        }
+    };
+}
+
+sections! {
+    /// `[server]`: where it listens, whom it believes, how it stops.
+    server: Server {
+        /// Where plain HTTP is served, if anywhere.
+        listen: Option<SocketAddr>,
+        /// Where HTTPS is served, if anywhere.
+        tls_listen: Option<SocketAddr>,
+        /// The PEM file of the certificate chain.
+        tls_certificate: Option<PathBuf>,
+        /// The PEM file of its private key.
+        tls_key: Option<PathBuf>,
+        /// The URL under which clients reach the server, without a slash at the end.
+        public_url: Option<String>,
+        /// The networks whose forwarding headers are believed.
+        trusted_proxies: Vec<IpNet>,
+        /// How long requests are still accepted after the signal to stop.
+        drain_delay: Span,
+        /// How long running requests may then take.
+        stop_timeout: Span,
+        /// The networks that may read the metrics.
+        metrics_from: Vec<IpNet>,
+        /// Host names bound to one dialect: host, in lower case, to the dialect's folder name.
+        hosts: BTreeMap<String, String>,
+    }
+    /// `[data]`: the store.
+    data: Data {
+        /// Where files of the server live.
+        directory: PathBuf,
+        /// The database; none is SQLite in the directory.
+        database_url: Option<Hidden>,
+        /// Connections to PostgreSQL.
+        connections: u32,
+    }
+    /// `[redis]`: what several nodes share for limits and nonces.
+    redis: Redis {
+        /// Its address, if there is one.
+        url: Option<Hidden>,
+    }
+    /// `[limits]`: what a request may cost before anybody knows who sends it.
+    limits: Limits {
+        /// Bytes of an ordinary body.
+        body: Size,
+        /// Bytes of an administrative body.
+        admin_body: Size,
+        /// Bytes of a request head.
+        header_bytes: Size,
+        /// Header lines of a request.
+        header_count: u32,
+        /// Bytes of a URL.
+        url: Size,
+        /// Connections at a time.
+        connections: u32,
+        /// How long a head may take to arrive.
+        header_time: Span,
+        /// How long a body may take to arrive.
+        body_time: Span,
+        /// How deep JSON may nest.
+        json_depth: u32,
+    }
+    /// `[master_key]`: where the key comes from that seals everything.
+    master_key: MasterKey {
+        /// Which of the three below counts.
+        source: MasterKeySource,
+        /// The file that holds it.
+        file: PathBuf,
+        /// The key itself.
+        value: Option<Hidden>,
+        /// The program that prints it, and its arguments.
+        command: Vec<String>,
+    }
+    /// `[freshness]`: how long a node may go on without news.
+    freshness: Freshness {
+        /// The bound of the promise.
+        max_staleness: Span,
+        /// What is added wherever a change waits.
+        margin: Span,
+        /// What a node does that is not fresh.
+        mode: FreshnessMode,
+        /// How much longer it answers in the mode `bounded-stale`.
+        stale_cap: Span,
+    }
+    /// `[keys]`: rotation and refresh.
+    keys: Keys {
+        /// The overlap of a rotation that names none.
+        overlap_default: Span,
+        /// The longest overlap.
+        overlap_max: Span,
+        /// How long a used refresh token is answered again.
+        refresh_grace: Span,
+        /// How long after that while its successor is unused.
+        refresh_retry: Span,
+        /// How long a creation can be repeated.
+        idempotency: Span,
+    }
+    /// `[audit]`: the chain of events.
+    audit: Audit {
+        /// The time between two checkpoints.
+        checkpoint_every: Span,
+        /// The events between two checkpoints, at most.
+        checkpoint_events: u32,
+        /// How long events are kept.
+        retention: Span,
+        /// Where checkpoints are written as files.
+        checkpoint_directory: Option<PathBuf>,
+    }
+    /// `[retention]`: when what is out of date is removed.
+    retention: Retention {
+        /// The time between two rounds.
+        every: Span,
+        /// Rows per step.
+        batch: u32,
+        /// Tokens, after they expired.
+        tokens: Span,
+        /// Refresh families, after their end.
+        families: Span,
+        /// Used nonces.
+        nonces: Span,
+        /// Idempotency keys.
+        idempotency: Span,
+        /// Usage figures.
+        usage: Span,
+    }
+    /// `[signing]`: the keys of access tokens.
+    signing: Signing {
+        /// The algorithm where the product names none.
+        algorithm: SigningAlgorithm,
+        /// How long one key signs.
+        rollover: Span,
+        /// How long the next is published before.
+        publish_before_use: Span,
+    }
+    /// `[log]`: what is logged, and how.
+    log: Log {
+        /// The shape of a line.
+        format: LogFormat,
+        /// The filter, as `tracing` reads it.
+        level: String,
+    }
+    /// `[gateway]`: the APIs that keys open.
+    gateway: GatewaySettings {
+        /// Connecting to an upstream.
+        connect_timeout: Span,
+        /// Until its answer begins.
+        answer_timeout: Span,
+        /// The longest pause within a body.
+        idle_timeout: Span,
+        /// How long an unused connection is kept.
+        pool_idle_timeout: Span,
+        /// Unused connections per upstream.
+        pool_size: u32,
+        /// The upstreams by name.
+        upstreams: BTreeMap<String, Upstream>,
+        /// The policies by name.
+        policies: BTreeMap<String, Policy>,
+    }
+}
+
+choice! {
+    /// Where the master key comes from.
+    MasterKeySource {
+        /// A file, made at the first start.
+        File = "file",
+        /// The setting itself.
+        Value = "value",
+        /// What a program prints.
+        Command = "command",
+    }
+}
+
+choice! {
+    /// What a node does that is not fresh.
+    FreshnessMode {
+        /// It answers 503.
+        Strict = "strict",
+        /// It asks the database for each request.
+        ReadThrough = "read-through",
+        /// It goes on for a while, and says so.
+        BoundedStale = "bounded-stale",
+    }
+}
+
+choice! {
+    /// How access tokens are signed (RFC 7518, RFC 8037).
+    SigningAlgorithm {
+        /// ECDSA on P-256 with SHA-256.
+        Es256 = "ES256",
+        /// Ed25519.
+        EdDsa = "EdDSA",
+        /// RSASSA-PKCS1-v1_5 with SHA-256.
+        Rs256 = "RS256",
+    }
+}
+
+choice! {
+    /// The shape of a log line.
+    LogFormat {
+        /// For people.
+        Text = "text",
+        /// For machines.
+        Json = "json",
+    }
+}
