@@ -4,8 +4,10 @@
 //! gets through carries an [`Arrival`]: who is at the other end of the connection, who the client
 //! is, and the id under which the log knows the request.
 
+pub mod authorization;
 pub mod body;
 pub mod client;
+pub mod form;
 pub mod listener;
 pub mod ops;
 pub mod telemetry;

@@ -226,6 +226,17 @@ async fn an_upstream_that_fails_is_a_problem_without_its_address() {
     );
 }
 
+#[tokio::test]
+async fn a_client_that_stops_in_the_middle_of_its_body_is_to_blame_itself() {
+    let front = front(gateway(&upstream().await, "idle_timeout = \"50ms\"")).await;
+    let head = request("POST /api/upload", "Content-Length: 9\r\n");
+    let answer = front.send(head + "half").await;
+    assert!(
+        answer.starts_with("HTTP/1.1 408") && answer.contains("#too-slow"),
+        "{answer}"
+    );
+}
+
 #[test]
 fn a_policy_for_the_host_and_then_the_longer_prefix_is_asked() {
     let policy = |name: &str, more: &str| {

@@ -58,7 +58,8 @@ pub(super) fn problem(bytes: &[u8], error: &serde_json::Error) -> Problem {
     match error.classify() {
         Category::Data => {}
         Category::Eof => {
-            return Problem::new(Kind::MalformedBody).because("The body ends before its JSON does.");
+            return Problem::new(Kind::MalformedBody)
+                .because("The body ends before its JSON does.");
         }
         Category::Syntax | Category::Io => {
             return Problem::new(Kind::MalformedBody)
