@@ -53,20 +53,37 @@ const PAGE: &str = "\
     SELECT product, digest, body, version, mac FROM catalog
     WHERE CAST($1 AS TEXT) IS NULL OR product > $1 ORDER BY product LIMIT $2";
 const GET: &str = "SELECT product, digest, body, version, mac FROM catalog WHERE product = $1";
-const INSERT: &str = "INSERT INTO catalog (product, digest, body, version, mac) VALUES ($1, $2, $3, $4, $5)";
+const INSERT: &str =
+    "INSERT INTO catalog (product, digest, body, version, mac) VALUES ($1, $2, $3, $4, $5)";
 const UPDATE: &str = "\
     UPDATE catalog SET digest = $1, body = $2, version = $3, mac = $4 WHERE product = $5 AND version = $6";
 
 impl View<'_> {
     /// The catalog of a product.
     pub fn catalog(&self, product: &ProductName) -> Result<Option<Found<Catalog>>, Fault> {
-        self.row(GET, args![product.as_str()])?.map(|row| read(self, &row)).transpose()
+        self.row(GET, args![product.as_str()])?
+            .map(|row| read(self, &row))
+            .transpose()
     }
 
     /// All catalogs, by product.
-    pub fn catalogs_page(&self, after: Option<&ProductName>, limit: usize) -> Result<Vec<Found<Catalog>>, Fault> {
-        let args = args![after.map(ProductName::as_str), page_size(limit)];
-        self.rows(PAGE, args)?.iter().map(|row| read(self, row)).collect()
+    pub fn catalogs_page(
+        &self,
+        after: Option<&ProductName>,
+        limit: usize,
+    ) -> Result<Vec<Found<Catalog>>, Fault> {
+        self.catalogs_after(after.map(ProductName::as_str), limit)
+    }
+
+    pub(crate) fn catalogs_after(
+        &self,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<Found<Catalog>>, Fault> {
+        self.rows(PAGE, args![after, page_size(limit)])?
+            .iter()
+            .map(|row| read(self, row))
+            .collect()
     }
 }
 
@@ -74,13 +91,22 @@ impl Change<'_> {
     /// Puts a catalog in force, over the version that it replaces; version 0 is the first.
     pub fn put_catalog(&mut self, catalog: Catalog, detail: &str) -> Result<Catalog, Fault> {
         let from = catalog.version;
-        let next = Catalog { version: from + 1, ..catalog };
+        let next = Catalog {
+            version: from + 1,
+            ..catalog
+        };
         let mac = self.keys.mac(&next)?;
         let product = next.product.as_str();
         if from == 0 {
-            self.execute(INSERT, args![product, &next.digest, &next.body, next.version, mac])?;
+            self.execute(
+                INSERT,
+                args![product, &next.digest, &next.body, next.version, mac],
+            )?;
         } else {
-            self.swap(UPDATE, args![&next.digest, &next.body, next.version, mac, product, from])?;
+            self.swap(
+                UPDATE,
+                args![&next.digest, &next.body, next.version, mac, product, from],
+            )?;
         }
         self.record(&next, Action::CatalogApplied, detail);
         Ok(next)

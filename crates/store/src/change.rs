@@ -12,7 +12,9 @@ use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::ops::Deref;
 
-use credential::event::{Action, Actor, Event, MAX_DETAIL_BYTES, NO_ROW, Subject, SubjectKind, digest, genesis, link};
+use credential::event::{
+    Action, Actor, Event, MAX_DETAIL_BYTES, NO_ROW, Subject, SubjectKind, digest, genesis, link,
+};
 use credential::id::{ChangeId, OrganizationId};
 use credential::time::Instant;
 
@@ -24,7 +26,7 @@ use crate::{Fault, Store, args};
 pub const MAIN_CHAIN: &str = "main";
 
 /// The most events of one change: bulk work is cut into batches far below, and this bounds how long one holds the lock.
-pub const MAX_EVENTS: usize = 10_000;
+pub const MAX_EVENTS: usize = 20_000;
 
 /// The most rows that one call of a page gives; callers ask for the next.
 pub const MAX_PAGE: usize = 1000;
@@ -33,23 +35,31 @@ pub const MAX_PAGE: usize = 1000;
 pub const NO_DETAIL: &str = "{}";
 
 /// What a change gave, and its number in the feed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Changed<T> {
     /// What the body gave.
     pub value: T,
     /// The number of the feed that whoever applied it knows of this change.
     pub revision: i64,
+    /// What it was about, as its entry in the feed names it: `kind:id`.
+    pub subjects: Vec<String>,
 }
 
 impl Store {
     /// Reads one state of the database.
-    pub async fn view<T, E>(&self, f: impl FnOnce(&View<'_>) -> Result<T, E> + Send + 'static) -> Result<T, E>
+    pub async fn view<T, E>(
+        &self,
+        f: impl FnOnce(&View<'_>) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E>
     where
         T: Send + 'static,
         E: From<Fault> + Send + 'static,
     {
         let keys = self.guard.keys();
-        self.db.read(move |tx| Ok(f(&View::new(tx, &keys)))).await.map_err(E::from)?
+        self.db
+            .read(move |tx| Ok(f(&View::new(tx, &keys))))
+            .await
+            .map_err(E::from)?
     }
 
     /// Changes rows in one transaction; see the module's text. `body` may run again from its start when someone else
@@ -70,8 +80,13 @@ impl Store {
             .write(move |tx| {
                 let mut change = Change::new(tx, &keys, &actor, now);
                 let value = body(&mut change)?;
+                let subjects = change.subjects.iter().cloned().collect();
                 let revision = change.finish(&authorize)?;
-                Ok(Changed { value, revision })
+                Ok(Changed {
+                    value,
+                    revision,
+                    subjects,
+                })
             })
             .await
     }
@@ -87,7 +102,7 @@ impl Store {
 }
 
 /// What a view needs of a transaction: it hides the transaction's own lifetime.
-trait Run {
+pub(crate) trait Run {
     fn query(&mut self, sql: &'static str, args: &[Arg<'_>]) -> Result<Vec<Row>, Fault>;
     fn execute(&mut self, sql: &'static str, args: &[Arg<'_>]) -> Result<u64, Fault>;
     fn swap(&mut self, sql: &'static str, args: &[Arg<'_>]) -> Result<(), Fault>;
@@ -119,8 +134,11 @@ pub struct View<'v> {
 }
 
 impl<'v> View<'v> {
-    fn new(tx: &'v mut (dyn Run + 'v), keys: &'v Keys) -> Self {
-        Self { tx: RefCell::new(tx), keys }
+    pub(crate) fn new(tx: &'v mut (dyn Run + 'v), keys: &'v Keys) -> Self {
+        Self {
+            tx: RefCell::new(tx),
+            keys,
+        }
     }
 
     /// What time it is for the database.
@@ -141,7 +159,8 @@ impl<'v> View<'v> {
     }
 
     pub(crate) fn one(&self, sql: &'static str, args: &[Arg<'_>]) -> Result<Row, Fault> {
-        self.row(sql, args)?.ok_or_else(|| Fault::Shape("no row where one was expected".to_owned()))
+        self.row(sql, args)?
+            .ok_or_else(|| Fault::Shape("no row where one was expected".to_owned()))
     }
 
     pub(crate) fn execute(&self, sql: &'static str, args: &[Arg<'_>]) -> Result<u64, Fault> {
@@ -165,12 +184,12 @@ pub struct Change<'c> {
 
 /// An event before it has its place in a chain.
 pub(crate) struct Draft {
-    action: Action,
-    subject: Subject,
-    organization: Option<OrganizationId>,
-    version: i64,
-    digest: [u8; 32],
-    detail: String,
+    pub(crate) action: Action,
+    pub(crate) subject: Subject,
+    pub(crate) organization: Option<OrganizationId>,
+    pub(crate) version: i64,
+    pub(crate) digest: [u8; 32],
+    pub(crate) detail: String,
 }
 
 impl<'c> Deref for Change<'c> {
@@ -190,8 +209,19 @@ const INSERT_FEED: &str = "INSERT INTO feed (number, id, at, subjects) VALUES ($
 const BEGIN_EPOCH: &str = "UPDATE feed_head SET epoch = epoch + 1 WHERE one = 1 RETURNING epoch";
 
 impl<'c> Change<'c> {
-    fn new(tx: &'c mut (dyn Run + 'c), keys: &'c Keys, actor: &'c Actor, now: Instant) -> Self {
-        Self { view: View::new(tx, keys), actor, now, drafts: Vec::new(), subjects: BTreeSet::new() }
+    pub(crate) fn new(
+        tx: &'c mut (dyn Run + 'c),
+        keys: &'c Keys,
+        actor: &'c Actor,
+        now: Instant,
+    ) -> Self {
+        Self {
+            view: View::new(tx, keys),
+            actor,
+            now,
+            drafts: Vec::new(),
+            subjects: BTreeSet::new(),
+        }
     }
 
     /// When the change is made.
@@ -205,7 +235,13 @@ impl<'c> Change<'c> {
     }
 
     /// Records an event that is about no row.
-    pub fn note(&mut self, action: Action, subject: Subject, organization: Option<OrganizationId>, detail: &str) {
+    pub fn note(
+        &mut self,
+        action: Action,
+        subject: Subject,
+        organization: Option<OrganizationId>,
+        detail: &str,
+    ) {
         self.drafts.push(Draft {
             action,
             subject,
@@ -218,12 +254,16 @@ impl<'c> Change<'c> {
 
     /// Tells every replica to read this again, though no row of it changed.
     pub fn announce(&mut self, subject: &Subject) {
-        self.subjects.insert(format!("{}:{}", subject.kind, subject.id));
+        self.subjects
+            .insert(format!("{}:{}", subject.kind, subject.id));
     }
 
     /// Numbers of the feed before this change mean nothing after it: the store was brought back from a backup.
     pub fn begin_epoch(&mut self) -> Result<i64, Fault> {
-        self.announce(&Subject { kind: SubjectKind::Server, id: "epoch".to_owned() });
+        self.announce(&Subject {
+            kind: SubjectKind::Server,
+            id: "epoch".to_owned(),
+        });
         self.one(BEGIN_EPOCH, &[])?.int(0)
     }
 
@@ -236,8 +276,17 @@ impl<'c> Change<'c> {
     /// Records that a row is gone.
     pub(crate) fn record_gone<T: Recorded>(&mut self, value: &T, action: Action, detail: &str) {
         let gone = Draft::of(value, action, detail);
-        self.drafts.push(Draft { version: gone.version + 1, digest: NO_ROW, ..gone });
+        self.drafts.push(Draft {
+            version: gone.version + 1,
+            digest: NO_ROW,
+            ..gone
+        });
         self.feed(T::KIND, value.subject_id());
+    }
+
+    /// Says once more what a row is worth, which did not change.
+    pub(crate) fn tell_again(&mut self, draft: Draft) {
+        self.drafts.push(draft);
     }
 
     /// In the feed is what can turn a good answer into a denial.
@@ -247,7 +296,10 @@ impl<'c> Change<'c> {
         }
     }
 
-    fn finish<E: From<Fault>>(self, authorize: &impl Fn(&View<'_>) -> Result<(), E>) -> Result<i64, E> {
+    fn finish<E: From<Fault>>(
+        self,
+        authorize: &impl Fn(&View<'_>) -> Result<(), E>,
+    ) -> Result<i64, E> {
         if self.drafts.is_empty() && self.subjects.is_empty() {
             authorize(&self.view)?;
             return Ok(self.view.one(REVISION, &[])?.int(0)?);
@@ -262,14 +314,24 @@ impl<'c> Change<'c> {
         let step = i64::from(!self.subjects.is_empty());
         let row = self.view.one(LOCK, args![step])?;
         let seq = row.int(1)?;
-        let hash = if seq == 0 { genesis(MAIN_CHAIN) } else { row.array(2)? };
-        Ok(FeedHead { number: row.int(0)?, seq, hash })
+        let hash = if seq == 0 {
+            genesis(MAIN_CHAIN)
+        } else {
+            row.array(2)?
+        };
+        Ok(FeedHead {
+            number: row.int(0)?,
+            seq,
+            hash,
+        })
     }
 
     /// Writes the events and the entry of the feed, and moves the head.
     pub(crate) fn seal(&self, head: &mut FeedHead) -> Result<i64, Fault> {
         if self.drafts.len() > MAX_EVENTS {
-            return Err(Fault::Unsupported("a change of more than 10 000 events; cut it into batches"));
+            return Err(Fault::Unsupported(
+                "a change of more than 20 000 events; cut it into batches",
+            ));
         }
         for draft in &self.drafts {
             let event = draft.event(head.seq + 1, self.now, self.actor)?;
@@ -280,7 +342,10 @@ impl<'c> Change<'c> {
         if !self.subjects.is_empty() {
             let id = ChangeId::mint(self.now, self.view.keys.random()?).to_string();
             let subjects = serde_json::to_string(&self.subjects).map_err(shape)?;
-            self.view.execute(INSERT_FEED, args![head.number, id, self.now.millis(), subjects])?;
+            self.view.execute(
+                INSERT_FEED,
+                args![head.number, id, self.now.millis(), subjects],
+            )?;
         }
         self.view.execute(RELEASE, args![head.seq, &head.hash])?;
         Ok(head.number)
@@ -306,13 +371,27 @@ impl Draft {
         }
     }
 
-    pub(crate) fn about(action: Action, subject: Subject, organization: Option<OrganizationId>, detail: &str) -> Self {
-        Self { action, subject, organization, version: 0, digest: NO_ROW, detail: detail.to_owned() }
+    pub(crate) fn about(
+        action: Action,
+        subject: Subject,
+        organization: Option<OrganizationId>,
+        detail: &str,
+    ) -> Self {
+        Self {
+            action,
+            subject,
+            organization,
+            version: 0,
+            digest: NO_ROW,
+            detail: detail.to_owned(),
+        }
     }
 
     pub(crate) fn event(&self, seq: i64, at: Instant, actor: &Actor) -> Result<Event, Fault> {
         if self.detail.len() > MAX_DETAIL_BYTES {
-            return Err(Fault::Unsupported("the detail of an audit event is longer than 8192 bytes"));
+            return Err(Fault::Unsupported(
+                "the detail of an audit event is longer than 8192 bytes",
+            ));
         }
         Ok(Event {
             seq,
@@ -341,7 +420,9 @@ fn is_in_feed(kind: SubjectKind) -> bool {
         | SubjectKind::Settings
         | SubjectKind::Catalog
         | SubjectKind::Policy => true,
-        SubjectKind::Notice | SubjectKind::Session | SubjectKind::Audit | SubjectKind::Server => false,
+        SubjectKind::Notice | SubjectKind::Session | SubjectKind::Audit | SubjectKind::Server => {
+            false
+        }
     }
 }
 

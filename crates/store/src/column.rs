@@ -16,8 +16,13 @@ pub(crate) fn parsed<T: FromStr<Err: Display>>(row: &Row, at: usize) -> Result<T
     row.text(at)?.parse().map_err(shape)
 }
 
-pub(crate) fn opt_parsed<T: FromStr<Err: Display>>(row: &Row, at: usize) -> Result<Option<T>, Fault> {
-    row.opt_text(at)?.map(|text| text.parse().map_err(shape)).transpose()
+pub(crate) fn opt_parsed<T: FromStr<Err: Display>>(
+    row: &Row,
+    at: usize,
+) -> Result<Option<T>, Fault> {
+    row.opt_text(at)?
+        .map(|text| text.parse().map_err(shape))
+        .transpose()
 }
 
 pub(crate) fn json<T: DeserializeOwned>(row: &Row, at: usize) -> Result<T, Fault> {

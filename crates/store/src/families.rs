@@ -40,22 +40,32 @@ macro_rules! columns {
 
 const GET: &str = concat!("SELECT ", columns!(), " FROM family WHERE id = $1");
 const OF_KEY: &str = concat!(
-    "SELECT ", columns!(), " FROM family WHERE key_id = $1 AND (CAST($2 AS TEXT) IS NULL OR id > $2) ORDER BY id LIMIT $3"
+    "SELECT ",
+    columns!(),
+    " FROM family WHERE key_id = $1 AND (CAST($2 AS TEXT) IS NULL OR id > $2) ORDER BY id LIMIT $3"
 );
 const LIVE_OF_KEY: &str = concat!(
-    "SELECT ", columns!(), " FROM family WHERE key_id = $1 AND dead_at IS NULL ORDER BY id LIMIT $2"
+    "SELECT ",
+    columns!(),
+    " FROM family WHERE key_id = $1 AND dead_at IS NULL ORDER BY id LIMIT $2"
 );
 const PAGE: &str = concat!(
-    "SELECT ", columns!(), " FROM family WHERE CAST($1 AS TEXT) IS NULL OR id > $1 ORDER BY id LIMIT $2"
+    "SELECT ",
+    columns!(),
+    " FROM family WHERE CAST($1 AS TEXT) IS NULL OR id > $1 ORDER BY id LIMIT $2"
 );
 const LAPSED: &str = concat!(
-    "SELECT ", columns!(), " FROM family WHERE refresh_until < $1 ORDER BY refresh_until, id LIMIT $2"
+    "SELECT ",
+    columns!(),
+    " FROM family WHERE refresh_until < $1 ORDER BY refresh_until, id LIMIT $2"
 );
 
 impl View<'_> {
     /// A family by its id.
     pub fn family(&self, id: FamilyId) -> Result<Option<Found<Family>>, Fault> {
-        self.row(GET, args![id.to_string()])?.map(|row| read(self, &row)).transpose()
+        self.row(GET, args![id.to_string()])?
+            .map(|row| read(self, &row))
+            .transpose()
     }
 
     /// The families of a key, the oldest first.
@@ -75,17 +85,40 @@ impl View<'_> {
     }
 
     /// All families, the oldest first.
-    pub fn families_page(&self, after: Option<FamilyId>, limit: usize) -> Result<Vec<Found<Family>>, Fault> {
-        self.families(PAGE, args![after.map(|id| id.to_string()), page_size(limit)])
+    pub fn families_page(
+        &self,
+        after: Option<FamilyId>,
+        limit: usize,
+    ) -> Result<Vec<Found<Family>>, Fault> {
+        self.families_after(after.map(|id| id.to_string()), limit)
+    }
+
+    pub(crate) fn families_after(
+        &self,
+        after: Option<String>,
+        limit: usize,
+    ) -> Result<Vec<Found<Family>>, Fault> {
+        self.families(PAGE, args![after, page_size(limit)])
     }
 
     /// The families whose refresh token lapsed before this moment.
-    pub fn lapsed_families(&self, before: Instant, limit: usize) -> Result<Vec<Found<Family>>, Fault> {
+    pub fn lapsed_families(
+        &self,
+        before: Instant,
+        limit: usize,
+    ) -> Result<Vec<Found<Family>>, Fault> {
         self.families(LAPSED, args![before.millis(), page_size(limit)])
     }
 
-    fn families(&self, sql: &'static str, args: &[crate::db::Arg<'_>]) -> Result<Vec<Found<Family>>, Fault> {
-        self.rows(sql, args)?.iter().map(|row| read(self, row)).collect()
+    fn families(
+        &self,
+        sql: &'static str,
+        args: &[crate::db::Arg<'_>],
+    ) -> Result<Vec<Found<Family>>, Fault> {
+        self.rows(sql, args)?
+            .iter()
+            .map(|row| read(self, row))
+            .collect()
     }
 
     pub(crate) fn write_new_family(&self, family: &Family) -> Result<(), Fault> {
@@ -118,7 +151,10 @@ impl View<'_> {
 
     pub(crate) fn write_family(&self, family: Family) -> Result<Family, Fault> {
         let from = family.version;
-        let family = Family { version: from + 1, ..family };
+        let family = Family {
+            version: from + 1,
+            ..family
+        };
         let (dead_at, dead_why) = death_columns(&family);
         self.swap(
             UPDATE,
@@ -155,7 +191,12 @@ const DELETE: &str = "DELETE FROM family WHERE id = $1 AND version = $2";
 
 impl Change<'_> {
     /// Writes a new family, of version 1, together with whatever else is changed: with its key, for example.
-    pub fn insert_family(&mut self, family: &Family, action: Action, detail: &str) -> Result<(), Fault> {
+    pub fn insert_family(
+        &mut self,
+        family: &Family,
+        action: Action,
+        detail: &str,
+    ) -> Result<(), Fault> {
         self.write_new_family(family)?;
         self.record(family, action, detail);
         Ok(())
@@ -163,14 +204,24 @@ impl Change<'_> {
 
     /// Writes a changed family over the version that it was made from. This way it is in the feed, as the death of a
     /// family must be; a refresh goes through [`crate::Store::issue`].
-    pub fn update_family(&mut self, family: Family, action: Action, detail: &str) -> Result<Family, Fault> {
+    pub fn update_family(
+        &mut self,
+        family: Family,
+        action: Action,
+        detail: &str,
+    ) -> Result<Family, Fault> {
         let family = self.write_family(family)?;
         self.record(&family, action, detail);
         Ok(family)
     }
 
     /// Removes a family for good.
-    pub fn delete_family(&mut self, family: &Family, action: Action, detail: &str) -> Result<(), Fault> {
+    pub fn delete_family(
+        &mut self,
+        family: &Family,
+        action: Action,
+        detail: &str,
+    ) -> Result<(), Fault> {
         self.swap(DELETE, args![family.id.to_string(), family.version])?;
         self.record_gone(family, action, detail);
         Ok(())
@@ -187,17 +238,26 @@ fn death_columns(family: &Family) -> (Option<i64>, Option<&'static str>) {
         Death::Revoked => "revoked",
         Death::Replaced => "replaced",
     };
-    (family.dead.map(|(at, _)| at.millis()), family.dead.map(|(_, why)| word(why)))
+    (
+        family.dead.map(|(at, _)| at.millis()),
+        family.dead.map(|(_, why)| word(why)),
+    )
 }
 
 fn read(view: &View<'_>, row: &Row) -> Result<Found<Family>, Fault> {
-    view.keys.opened(row, row.text(0)?, 14, columns_of, |family, plain| match plain.try_into() {
-        Ok(seed) => {
-            family.seed = seed;
-            true
-        }
-        Err(_) => false,
-    })
+    view.keys.opened(
+        row,
+        row.text(0)?,
+        14,
+        columns_of,
+        |family, plain| match plain.try_into() {
+            Ok(seed) => {
+                family.seed = seed;
+                true
+            }
+            Err(_) => false,
+        },
+    )
 }
 
 fn columns_of(row: &Row) -> Result<Family, Fault> {

@@ -30,7 +30,10 @@ impl<T> Found<T> {
     pub fn trusted(self) -> Result<T, Fault> {
         match self {
             Self::Good(value) => Ok(value),
-            Self::Tampered(Subject { kind, id }) => Err(Fault::Tampered { kind: kind.as_str(), id }),
+            Self::Tampered(Subject { kind, id }) => Err(Fault::Tampered {
+                kind: kind.as_str(),
+                id,
+            }),
         }
     }
 
@@ -64,46 +67,46 @@ pub(crate) trait Recorded {
     fn context(&self) -> Vec<u8>;
 
     fn subject(&self) -> Subject {
-        Subject { kind: Self::KIND, id: self.subject_id() }
+        Subject {
+            kind: Self::KIND,
+            id: self.subject_id(),
+        }
     }
 }
 
 /// The store's keys and its randomness.
-pub(crate) struct Guard {
-    vault: RwLock<Option<Arc<Vault>>>,
-    entropy: Entropy,
-}
+#[derive(Default)]
+pub(crate) struct Guard(RwLock<Keys>);
 
 impl Guard {
-    pub(crate) fn new(entropy: Entropy) -> Self {
-        Self { vault: RwLock::new(None), entropy }
-    }
-
-    pub(crate) fn unlock(&self, vault: Arc<Vault>) {
-        *self.vault.write().unwrap_or_else(PoisonError::into_inner) = Some(vault);
+    pub(crate) fn unlock(&self, vault: Arc<Vault>, entropy: Entropy) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Keys(Some((vault, entropy)));
     }
 
     /// The keys as they are now: a transaction uses the same ones to its end.
     pub(crate) fn keys(&self) -> Keys {
-        let vault = self.vault.read().unwrap_or_else(PoisonError::into_inner).clone();
-        Keys { vault, entropy: Arc::clone(&self.entropy) }
+        self.0
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 }
 
-/// The keys that one transaction works with.
-#[derive(Clone)]
-pub(crate) struct Keys {
-    vault: Option<Arc<Vault>>,
-    entropy: Entropy,
-}
+/// The keys that one transaction works with; none while the vault is locked.
+#[derive(Clone, Default)]
+pub(crate) struct Keys(Option<(Arc<Vault>, Entropy)>);
 
 impl Keys {
     pub(crate) fn vault(&self) -> Result<&Vault, Fault> {
-        self.vault.as_deref().ok_or(Fault::Locked)
+        self.0
+            .as_ref()
+            .map(|(vault, _)| &**vault)
+            .ok_or(Fault::Locked)
     }
 
     pub(crate) fn random(&self) -> Result<[u8; 16], Fault> {
-        (self.entropy)().ok_or(Fault::NoEntropy)
+        let (_, entropy) = self.0.as_ref().ok_or(Fault::Locked)?;
+        entropy().ok_or(Fault::NoEntropy)
     }
 
     pub(crate) fn seal(&self, context: &[u8], plain: &[u8]) -> Result<Vec<u8>, Fault> {
@@ -126,7 +129,8 @@ impl Keys {
     ) -> Result<Found<T>, Fault> {
         let vault = self.vault()?;
         let good = read(row).ok().filter(|value| {
-            row.blob(mac).is_ok_and(|mac| vault.check(&value.context(), mac).is_ok())
+            row.blob(mac)
+                .is_ok_and(|mac| vault.check(&value.context(), mac).is_ok())
         });
         Ok(found(good, T::KIND, id))
     }
@@ -151,5 +155,13 @@ impl Keys {
 }
 
 fn found<T>(good: Option<T>, kind: SubjectKind, id: &str) -> Found<T> {
-    good.map_or_else(|| Found::Tampered(Subject { kind, id: id.to_owned() }), Found::Good)
+    good.map_or_else(
+        || {
+            Found::Tampered(Subject {
+                kind,
+                id: id.to_owned(),
+            })
+        },
+        Found::Good,
+    )
 }

@@ -11,7 +11,9 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use crate::change::{Change, Changed, View, page_size, shape};
-use crate::column::{instant, json, maker, maker_text, number, opt_instant, opt_parsed, parsed, to_json};
+use crate::column::{
+    instant, json, maker, maker_text, number, opt_instant, opt_parsed, parsed, to_json,
+};
 use crate::db::{Arg, Row};
 use crate::guard::{Found, Recorded};
 use crate::{Fault, Store, args};
@@ -75,7 +77,10 @@ pub struct KeyPlace {
 impl KeyPlace {
     /// The place of a key.
     pub fn of(key: &Key) -> Self {
-        Self { id: key.id, name: key.name.fold() }
+        Self {
+            id: key.id,
+            name: key.name.fold(),
+        }
     }
 }
 
@@ -117,8 +122,16 @@ macro_rules! columns {
 
 const GET: &str = concat!("SELECT ", columns!(), " FROM api_key WHERE id = $1");
 const BY_HANDLE: &str = concat!(
-    "SELECT ", columns!(), " FROM api_key WHERE id = (SELECT key_id FROM handle WHERE handle = $1)"
+    "SELECT ",
+    columns!(),
+    " FROM api_key WHERE id = (SELECT key_id FROM handle WHERE handle = $1)"
 );
+const AFTER: &str = concat!(
+    "SELECT ",
+    columns!(),
+    " FROM api_key WHERE CAST($1 AS TEXT) IS NULL OR id > $1 ORDER BY id LIMIT $2"
+);
+const HANDLE: &str = "SELECT key_id FROM handle WHERE handle = $1";
 const BY_NAME: &str = concat!("SELECT ", columns!(), " FROM api_key WHERE name_lock = $1");
 
 macro_rules! filter {
@@ -142,8 +155,16 @@ macro_rules! filter {
 macro_rules! page {
     ($of:literal, $after:literal, $order:literal) => {
         concat!(
-            "SELECT ", columns!(), " FROM api_key WHERE ", $of, filter!(),
-            " AND (CAST($13 AS TEXT) IS NULL OR ", $after, ") ORDER BY ", $order, " LIMIT $15"
+            "SELECT ",
+            columns!(),
+            " FROM api_key WHERE ",
+            $of,
+            filter!(),
+            " AND (CAST($13 AS TEXT) IS NULL OR ",
+            $after,
+            ") ORDER BY ",
+            $order,
+            " LIMIT $15"
         )
     };
 }
@@ -152,27 +173,46 @@ macro_rules! pages {
     ($of:literal) => {
         [
             page!($of, "(id > $13 AND CAST($14 AS TEXT) IS NOT NULL)", "id"),
-            page!($of, "(id < $13 AND CAST($14 AS TEXT) IS NOT NULL)", "id DESC"),
-            page!($of, "(name_fold > $14 OR (name_fold = $14 AND id > $13))", "name_fold, id"),
+            page!(
+                $of,
+                "(id < $13 AND CAST($14 AS TEXT) IS NOT NULL)",
+                "id DESC"
+            ),
+            page!(
+                $of,
+                "(name_fold > $14 OR (name_fold = $14 AND id > $13))",
+                "name_fold, id"
+            ),
         ]
     };
 }
 
 const OF_ONE: [&str; 3] = pages!("organization = $1");
 const OF_ALL: [&str; 3] = pages!("CAST($1 AS TEXT) IS NULL");
-const COUNT_OF_ONE: &str = concat!("SELECT COUNT(*) FROM api_key WHERE organization = $1", filter!());
-const COUNT_OF_ALL: &str = concat!("SELECT COUNT(*) FROM api_key WHERE CAST($1 AS TEXT) IS NULL", filter!());
+const COUNT_OF_ONE: &str = concat!(
+    "SELECT COUNT(*) FROM api_key WHERE organization = $1",
+    filter!()
+);
+const COUNT_OF_ALL: &str = concat!(
+    "SELECT COUNT(*) FROM api_key WHERE CAST($1 AS TEXT) IS NULL",
+    filter!()
+);
 
 impl View<'_> {
     /// A key by its id.
     pub fn key(&self, id: KeyId) -> Result<Option<Found<Key>>, Fault> {
-        self.row(GET, args![id.to_string()])?.map(|row| read(self, &row)).transpose()
+        self.row(GET, args![id.to_string()])?
+            .map(|row| read(self, &row))
+            .transpose()
     }
 
     /// The key that has this handle, now or in an overlap. A handle that was made to point at a key which does not know
     /// of it finds nothing.
     pub fn key_by_handle(&self, handle: &str) -> Result<Option<Found<Key>>, Fault> {
-        let found = self.row(BY_HANDLE, args![handle])?.map(|row| read(self, &row)).transpose()?;
+        let found = self
+            .row(BY_HANDLE, args![handle])?
+            .map(|row| read(self, &row))
+            .transpose()?;
         Ok(found.filter(|found| match found {
             Found::Good(key) => handles(key).any(|of_key| of_key == handle),
             Found::Tampered(_) => true,
@@ -187,7 +227,9 @@ impl View<'_> {
         name: &Name,
     ) -> Result<Option<Found<Key>>, Fault> {
         let lock = name_lock(organization, product, name);
-        self.row(BY_NAME, args![lock])?.map(|row| read(self, &row)).transpose()
+        self.row(BY_NAME, args![lock])?
+            .map(|row| read(self, &row))
+            .transpose()
     }
 
     /// Up to `limit` keys, after the given place.
@@ -198,7 +240,11 @@ impl View<'_> {
         after: Option<&KeyPlace>,
         limit: usize,
     ) -> Result<Vec<Found<Key>>, Fault> {
-        let texts = if filter.organization.is_some() { OF_ONE } else { OF_ALL };
+        let texts = if filter.organization.is_some() {
+            OF_ONE
+        } else {
+            OF_ALL
+        };
         let text = match order {
             KeyOrder::Oldest => texts[0],
             KeyOrder::Newest => texts[1],
@@ -208,12 +254,41 @@ impl View<'_> {
         args.push(Arg::from(after.map(|place| place.id.to_string())));
         args.push(Arg::from(after.map(|place| place.name.as_str())));
         args.push(Arg::from(page_size(limit)));
-        self.rows(text, &args)?.iter().map(|row| read(self, row)).collect()
+        self.rows(text, &args)?
+            .iter()
+            .map(|row| read(self, row))
+            .collect()
+    }
+
+    pub(crate) fn keys_after(
+        &self,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<Found<Key>>, Fault> {
+        self.rows(AFTER, args![after, page_size(limit)])?
+            .iter()
+            .map(|row| read(self, row))
+            .collect()
+    }
+
+    /// Whether every handle of a key leads to it.
+    pub(crate) fn is_reached_by_its_handles(&self, key: &Key) -> Result<bool, Fault> {
+        for handle in handles(key) {
+            let of = self.row(HANDLE, args![handle])?;
+            if !of.is_some_and(|of| of.text(0).is_ok_and(|of| of == key.id.to_string())) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// How many keys there are.
     pub fn keys_count(&self, filter: &KeyFilter) -> Result<i64, Fault> {
-        let text = if filter.organization.is_some() { COUNT_OF_ONE } else { COUNT_OF_ALL };
+        let text = if filter.organization.is_some() {
+            COUNT_OF_ONE
+        } else {
+            COUNT_OF_ALL
+        };
         self.one(text, &filter.args())?.int(0)
     }
 }
@@ -221,7 +296,10 @@ impl View<'_> {
 impl KeyFilter {
     /// All keys of an organization.
     pub fn of(organization: OrganizationId) -> Self {
-        Self { organization: Some(organization), ..Self::default() }
+        Self {
+            organization: Some(organization),
+            ..Self::default()
+        }
     }
 
     fn args(&self) -> Vec<Arg<'_>> {
@@ -282,7 +360,13 @@ const FAMILIES_LEFT: &str = "SELECT COUNT(*) FROM family WHERE key_id = $1";
 impl Change<'_> {
     /// Writes a new key, of version 1. Another living key of the same name is a [`Fault::Conflict`] on [`KEY_NAME`] when
     /// `unique_name` asks for it, another with the same handle one on [`KEY_HANDLE`].
-    pub fn insert_key(&mut self, key: &Key, unique_name: bool, action: Action, detail: &str) -> Result<(), Fault> {
+    pub fn insert_key(
+        &mut self,
+        key: &Key,
+        unique_name: bool,
+        action: Action,
+        detail: &str,
+    ) -> Result<(), Fault> {
         if key.version != 1 {
             return Err(shape("a new key has version 1"));
         }
@@ -331,7 +415,10 @@ impl Change<'_> {
     /// Writes a changed key over the version that it was made from, and gives it back with the next version.
     pub fn update_key(&mut self, key: Key, action: Action, detail: &str) -> Result<Key, Fault> {
         let from = key.version;
-        let key = Key { version: from + 1, ..key };
+        let key = Key {
+            version: from + 1,
+            ..key
+        };
         let id = key.id.to_string();
         let (state_at, state_by) = state_columns(&key.state);
         let previous = previous_columns(&key);
@@ -375,7 +462,9 @@ impl Change<'_> {
     pub fn delete_key(&mut self, key: &Key, action: Action, detail: &str) -> Result<(), Fault> {
         let id = key.id.to_string();
         if self.one(FAMILIES_LEFT, args![&id])?.int(0)? > 0 {
-            return Err(Fault::Unsupported("a key with families is not deleted; delete them first"));
+            return Err(Fault::Unsupported(
+                "a key with families is not deleted; delete them first",
+            ));
         }
         self.execute(DELETE_HANDLES, args![&id])?;
         self.execute(DELETE_USAGE, args![&id])?;
@@ -408,7 +497,9 @@ impl Store {
     {
         let detail = detail.to_owned();
         let body = move |change: &mut Change<'_>| {
-            let Some(found) = change.key(id)? else { return Ok(None) };
+            let Some(found) = change.key(id)? else {
+                return Ok(None);
+            };
             let key = f(found.trusted()?)?;
             Ok(Some(change.update_key(key, action, &detail)?))
         };
@@ -418,7 +509,9 @@ impl Store {
 
 fn handles(key: &Key) -> impl Iterator<Item = &str> {
     let previous = key.previous.iter().map(|overlap| &overlap.credential);
-    std::iter::once(&key.current).chain(previous).filter_map(|credential| credential.handle.as_deref())
+    std::iter::once(&key.current)
+        .chain(previous)
+        .filter_map(|credential| credential.handle.as_deref())
 }
 
 fn name_lock(organization: OrganizationId, product: &ProductName, name: &Name) -> String {
@@ -428,46 +521,67 @@ fn name_lock(organization: OrganizationId, product: &ProductName, name: &Name) -
 fn state_columns(state: &State) -> (Option<i64>, Option<String>) {
     match state {
         State::Active => (None, None),
-        State::Disabled { at, by } | State::Revoked { at, by } => (Some(at.millis()), Some(maker_text(*by))),
+        State::Disabled { at, by } | State::Revoked { at, by } => {
+            (Some(at.millis()), Some(maker_text(*by)))
+        }
     }
 }
 
 fn previous_columns(key: &Key) -> (Option<u32>, Option<&str>, Option<i64>, Option<i64>) {
-    let Some(Overlap { credential, until }) = &key.previous else { return (None, None, None, None) };
+    let Some(Overlap { credential, until }) = &key.previous else {
+        return (None, None, None, None);
+    };
     let since = credential.since.millis();
-    (Some(credential.generation), credential.handle.as_deref(), Some(since), Some(until.millis()))
+    (
+        Some(credential.generation),
+        credential.handle.as_deref(),
+        Some(since),
+        Some(until.millis()),
+    )
 }
 
 pub(crate) fn seal(view: &View<'_>, key: &Key) -> Result<Vec<u8>, Fault> {
     let proofs = Proofs {
         current: Cow::Borrowed(&key.current.proof),
-        previous: key.previous.as_ref().map(|overlap| Cow::Borrowed(&overlap.credential.proof)),
+        previous: key
+            .previous
+            .as_ref()
+            .map(|overlap| Cow::Borrowed(&overlap.credential.proof)),
     };
     let plain = Zeroizing::new(serde_json::to_vec(&proofs).map_err(shape)?);
     view.keys.seal(&key.context(), &plain)
 }
 
 fn read(view: &View<'_>, row: &Row) -> Result<Found<Key>, Fault> {
-    view.keys.opened(row, row.text(0)?, 27, columns_of, |key, plain| {
-        let Ok(proofs) = serde_json::from_slice::<Proofs<'_>>(plain) else { return false };
-        key.current.proof = proofs.current.into_owned();
-        match (&mut key.previous, proofs.previous) {
-            (None, None) => true,
-            (Some(overlap), Some(proof)) => {
-                overlap.credential.proof = proof.into_owned();
-                true
+    view.keys
+        .opened(row, row.text(0)?, 27, columns_of, |key, plain| {
+            let Ok(proofs) = serde_json::from_slice::<Proofs<'_>>(plain) else {
+                return false;
+            };
+            key.current.proof = proofs.current.into_owned();
+            match (&mut key.previous, proofs.previous) {
+                (None, None) => true,
+                (Some(overlap), Some(proof)) => {
+                    overlap.credential.proof = proof.into_owned();
+                    true
+                }
+                _ => false,
             }
-            _ => false,
-        }
-    })
+        })
 }
 
 /// The key without its proofs, which are sealed.
 fn columns_of(row: &Row) -> Result<Key, Fault> {
     let state = match (row.text(10)?, row.opt_int(11)?, row.opt_text(12)?) {
         ("active", None, None) => State::Active,
-        ("disabled", Some(at), Some(by)) => State::Disabled { at: Instant::from_millis(at), by: maker(by)? },
-        ("revoked", Some(at), Some(by)) => State::Revoked { at: Instant::from_millis(at), by: maker(by)? },
+        ("disabled", Some(at), Some(by)) => State::Disabled {
+            at: Instant::from_millis(at),
+            by: maker(by)?,
+        },
+        ("revoked", Some(at), Some(by)) => State::Revoked {
+            at: Instant::from_millis(at),
+            by: maker(by)?,
+        },
         _ => return Err(shape("no state of a key")),
     };
     let previous = match (row.opt_int(21)?, row.opt_int(23)?, row.opt_int(24)?) {
@@ -510,5 +624,9 @@ fn columns_of(row: &Row) -> Result<Key, Fault> {
         version: row.int(25)?,
     };
     // The folded name is no column of the context: it follows from the name.
-    if key.name.fold() == row.text(26)? { Ok(key) } else { Err(shape("the folded name is of another name")) }
+    if key.name.fold() == row.text(26)? {
+        Ok(key)
+    } else {
+        Err(shape("the folded name is of another name"))
+    }
 }

@@ -3,20 +3,56 @@
 //! [`db`] is the seam to the engines. Each noun has a file here with its statements and an
 //! `impl Store` whose methods are verbs of the domain; nothing above this crate writes SQL.
 
+pub mod audit;
+pub mod catalogs;
+pub mod change;
+mod column;
+pub mod compare;
 pub mod db;
+pub mod families;
 mod fault;
+pub mod feed;
+pub mod guard;
+pub mod idempotency;
+pub mod issuance;
+pub mod keys;
+pub mod limits;
+pub mod meters;
 mod migrate;
+pub mod nonces;
+pub mod notices;
+pub mod organizations;
+pub mod rekey;
+pub mod roles;
+pub mod settings;
+pub mod setup;
+pub mod signing;
+pub mod tokens;
+pub mod usage;
+pub mod users;
+pub mod vault;
 
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
 
+use credential::seal::Vault;
+
+pub use change::{Change, Changed, View};
 pub use fault::{Cause, Fault};
+pub use guard::{Entropy, Found};
+pub use issuance::Issue;
 pub use migrate::Migrated;
 
 use db::Db;
+use guard::Guard;
 
 /// An open database with the current schema.
 pub struct Store {
     db: Db,
+    guard: Guard,
+    issuer: RwLock<String>,
+    lane: AtomicU64,
 }
 
 impl Store {
@@ -28,9 +64,7 @@ impl Store {
     ///   `sslmode` is `disable`, `prefer` (default), `require` or `verify-full`; `host` may be the
     ///   directory of a Unix socket, as a parameter or percent-encoded.
     pub async fn open(url: &str) -> Result<Self, Fault> {
-        let store = Self {
-            db: Db::open(url).await?,
-        };
+        let store = Self::connect(url).await?;
         store.migrate().await?;
         Ok(store)
     }
@@ -39,12 +73,36 @@ impl Store {
     pub async fn connect(url: &str) -> Result<Self, Fault> {
         Ok(Self {
             db: Db::open(url).await?,
+            guard: Guard::default(),
+            issuer: RwLock::new("local".to_owned()),
+            lane: AtomicU64::new(0),
         })
     }
 
     /// Brings the schema to what this program knows; does nothing when it is there already.
     pub async fn migrate(&self) -> Result<Migrated, Fault> {
         migrate::migrate(&self.db).await
+    }
+
+    /// Gives the store the keys that seal and authenticate rows, and its source of randomness. Until then it reads no row
+    /// that a verdict reads, and writes none. Later calls replace the keys, for a roll-over.
+    pub fn unlock(&self, vault: Arc<Vault>, entropy: Entropy) {
+        self.guard.unlock(vault, entropy);
+    }
+
+    /// Names this process in the chains of what it issues ([`Store::issue`]): by its replica's name, which is the same at
+    /// every start. Processes of one name share their chains, and wait for one another.
+    pub fn set_issuer(&self, name: &str) {
+        *self.issuer.write().unwrap_or_else(PoisonError::into_inner) = name.to_owned();
+    }
+
+    /// The issuance chain for the next transaction.
+    fn next_lane(&self) -> String {
+        let lane = self.lane.fetch_add(1, Ordering::Relaxed) % issuance::LANES;
+        format!(
+            "issuance/{}/{lane}",
+            self.issuer.read().unwrap_or_else(PoisonError::into_inner)
+        )
     }
 
     /// The seam: for the conformance suite and for tools; nothing above this crate writes SQL.

@@ -38,28 +38,44 @@ macro_rules! columns {
 }
 
 const GET: &str = concat!("SELECT ", columns!(), " FROM organization WHERE id = $1");
-const BY_NUMBER: &str = concat!("SELECT ", columns!(), " FROM organization WHERE number = $1");
+const BY_NUMBER: &str = concat!(
+    "SELECT ",
+    columns!(),
+    " FROM organization WHERE number = $1"
+);
 const PAGE: &str = concat!(
-    "SELECT ", columns!(), " FROM organization WHERE CAST($1 AS TEXT) IS NULL OR id > $1 ORDER BY id LIMIT $2"
+    "SELECT ",
+    columns!(),
+    " FROM organization WHERE CAST($1 AS TEXT) IS NULL OR id > $1 ORDER BY id LIMIT $2"
 );
 const OF_PARENT: &str = concat!(
-    "SELECT ", columns!(),
+    "SELECT ",
+    columns!(),
     " FROM organization WHERE parent = $1 AND (CAST($2 AS TEXT) IS NULL OR id > $2) ORDER BY id LIMIT $3"
 );
 const BY_NAME: &str = concat!(
-    "SELECT ", columns!(), " FROM organization WHERE name_fold = $1 ORDER BY id LIMIT $2"
+    "SELECT ",
+    columns!(),
+    " FROM organization WHERE name_fold = $1 ORDER BY id LIMIT $2"
 );
 const COUNT: &str = "SELECT COUNT(*) FROM organization";
 
 impl View<'_> {
     /// An organization by its id.
     pub fn organization(&self, id: OrganizationId) -> Result<Option<Found<Organization>>, Fault> {
-        self.row(GET, args![id.to_string()])?.map(|row| read(self, &row)).transpose()
+        self.row(GET, args![id.to_string()])?
+            .map(|row| read(self, &row))
+            .transpose()
     }
 
     /// An organization by the number that some dialects show.
-    pub fn organization_by_number(&self, number: i64) -> Result<Option<Found<Organization>>, Fault> {
-        self.row(BY_NUMBER, args![number])?.map(|row| read(self, &row)).transpose()
+    pub fn organization_by_number(
+        &self,
+        number: i64,
+    ) -> Result<Option<Found<Organization>>, Fault> {
+        self.row(BY_NUMBER, args![number])?
+            .map(|row| read(self, &row))
+            .transpose()
     }
 
     /// All organizations, the oldest first.
@@ -68,8 +84,18 @@ impl View<'_> {
         after: Option<OrganizationId>,
         limit: usize,
     ) -> Result<Vec<Found<Organization>>, Fault> {
-        let args = args![after.map(|id| id.to_string()), page_size(limit)];
-        self.rows(PAGE, args)?.iter().map(|row| read(self, row)).collect()
+        self.organizations_after(after.map(|id| id.to_string()), limit)
+    }
+
+    pub(crate) fn organizations_after(
+        &self,
+        after: Option<String>,
+        limit: usize,
+    ) -> Result<Vec<Found<Organization>>, Fault> {
+        self.rows(PAGE, args![after, page_size(limit)])?
+            .iter()
+            .map(|row| read(self, row))
+            .collect()
     }
 
     /// The organizations that a manager administers, the oldest first.
@@ -79,13 +105,27 @@ impl View<'_> {
         after: Option<OrganizationId>,
         limit: usize,
     ) -> Result<Vec<Found<Organization>>, Fault> {
-        let args = args![manager.to_string(), after.map(|id| id.to_string()), page_size(limit)];
-        self.rows(OF_PARENT, args)?.iter().map(|row| read(self, row)).collect()
+        let args = args![
+            manager.to_string(),
+            after.map(|id| id.to_string()),
+            page_size(limit)
+        ];
+        self.rows(OF_PARENT, args)?
+            .iter()
+            .map(|row| read(self, row))
+            .collect()
     }
 
     /// Organizations of this name, letter case apart: names of organizations may repeat.
-    pub fn organizations_by_name(&self, name: &Name, limit: usize) -> Result<Vec<Found<Organization>>, Fault> {
-        self.rows(BY_NAME, args![name.fold(), page_size(limit)])?.iter().map(|row| read(self, row)).collect()
+    pub fn organizations_by_name(
+        &self,
+        name: &Name,
+        limit: usize,
+    ) -> Result<Vec<Found<Organization>>, Fault> {
+        self.rows(BY_NAME, args![name.fold(), page_size(limit)])?
+            .iter()
+            .map(|row| read(self, row))
+            .collect()
     }
 
     /// How many organizations there are.
@@ -103,7 +143,12 @@ const UPDATE: &str = "\
 
 impl Change<'_> {
     /// Writes a new organization, of version 1; [`Change::next_number`] gives its number.
-    pub fn insert_organization(&mut self, new: &Organization, action: Action, detail: &str) -> Result<(), Fault> {
+    pub fn insert_organization(
+        &mut self,
+        new: &Organization,
+        action: Action,
+        detail: &str,
+    ) -> Result<(), Fault> {
         if new.version != 1 {
             return Err(shape("a new organization has version 1"));
         }
@@ -134,7 +179,10 @@ impl Change<'_> {
         detail: &str,
     ) -> Result<Organization, Fault> {
         let from = organization.version;
-        let next = Organization { version: from + 1, ..organization };
+        let next = Organization {
+            version: from + 1,
+            ..organization
+        };
         self.swap(
             UPDATE,
             args![
@@ -158,13 +206,18 @@ fn read(view: &View<'_>, row: &Row) -> Result<Found<Organization>, Fault> {
             id: parsed(row, 0)?,
             number: row.int(1)?,
             name: parsed(row, 2)?,
-            kind: OrganizationKind::from_word(row.text(3)?).ok_or_else(|| shape("no kind of organization"))?,
+            kind: OrganizationKind::from_word(row.text(3)?)
+                .ok_or_else(|| shape("no kind of organization"))?,
             parent: opt_parsed(row, 4)?,
             active: row.flag(5)?,
             created_at: instant(row, 6)?,
             version: row.int(7)?,
         };
         let is_folded = organization.name.fold() == row.text(8)?;
-        if is_folded { Ok(organization) } else { Err(shape("the folded name is of another name")) }
+        if is_folded {
+            Ok(organization)
+        } else {
+            Err(shape("the folded name is of another name"))
+        }
     })
 }

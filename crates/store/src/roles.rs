@@ -51,17 +51,22 @@ macro_rules! columns {
 
 const GET: &str = concat!("SELECT ", columns!(), " FROM role WHERE id = $1");
 const PAGE: &str = concat!(
-    "SELECT ", columns!(), " FROM role WHERE CAST($1 AS TEXT) IS NULL OR id > $1 ORDER BY id LIMIT $2"
+    "SELECT ",
+    columns!(),
+    " FROM role WHERE CAST($1 AS TEXT) IS NULL OR id > $1 ORDER BY id LIMIT $2"
 );
 const OF_ORGANIZATION: &str = concat!(
-    "SELECT ", columns!(),
+    "SELECT ",
+    columns!(),
     " FROM role WHERE organization = $1 AND deleted = 0 AND (CAST($2 AS TEXT) IS NULL OR id > $2) ORDER BY id LIMIT $3"
 );
 
 impl View<'_> {
     /// A role by its id, deleted or not.
     pub fn role(&self, id: RoleId) -> Result<Option<Found<Role>>, Fault> {
-        self.row(GET, args![id.to_string()])?.map(|row| read(self, &row)).transpose()
+        self.row(GET, args![id.to_string()])?
+            .map(|row| read(self, &row))
+            .transpose()
     }
 
     /// The living roles of an organization, or all roles with the deleted ones, the oldest first.
@@ -73,10 +78,24 @@ impl View<'_> {
     ) -> Result<Vec<Found<Role>>, Fault> {
         let after = after.map(|id| id.to_string());
         let rows = match organization {
-            Some(id) => self.rows(OF_ORGANIZATION, args![id.to_string(), after, page_size(limit)])?,
-            None => self.rows(PAGE, args![after, page_size(limit)])?,
+            Some(id) => self.rows(
+                OF_ORGANIZATION,
+                args![id.to_string(), after, page_size(limit)],
+            )?,
+            None => return self.roles_after(after, limit),
         };
         rows.iter().map(|row| read(self, row)).collect()
+    }
+
+    pub(crate) fn roles_after(
+        &self,
+        after: Option<String>,
+        limit: usize,
+    ) -> Result<Vec<Found<Role>>, Fault> {
+        self.rows(PAGE, args![after, page_size(limit)])?
+            .iter()
+            .map(|row| read(self, row))
+            .collect()
     }
 }
 
@@ -115,7 +134,10 @@ impl Change<'_> {
     /// Writes a changed role over the version that it was made from; a deleted one frees its name.
     pub fn update_role(&mut self, role: Role, action: Action, detail: &str) -> Result<Role, Fault> {
         let from = role.version;
-        let next = Role { version: from + 1, ..role };
+        let next = Role {
+            version: from + 1,
+            ..role
+        };
         self.swap(
             UPDATE,
             args![
@@ -136,7 +158,10 @@ impl Change<'_> {
 }
 
 fn name_lock(role: &Role) -> Option<String> {
-    let organization = role.organization.map(|id| id.to_string()).unwrap_or_default();
+    let organization = role
+        .organization
+        .map(|id| id.to_string())
+        .unwrap_or_default();
     (!role.deleted).then(|| format!("{organization}/{}/{}", role.product, role.name.fold()))
 }
 

@@ -25,7 +25,9 @@ pub struct Setting {
 
 impl Setting {
     fn scope(&self) -> String {
-        self.organization.map(|id| id.to_string()).unwrap_or_default()
+        self.organization
+            .map(|id| id.to_string())
+            .unwrap_or_default()
     }
 }
 
@@ -54,26 +56,58 @@ impl Recorded for Setting {
     }
 }
 
-const GET: &str = "SELECT name, scope, value, version, mac FROM setting WHERE name = $1 AND scope = $2";
+const GET: &str =
+    "SELECT name, scope, value, version, mac FROM setting WHERE name = $1 AND scope = $2";
 const PAGE: &str = "\
     SELECT name, scope, value, version, mac FROM setting
     WHERE CAST($1 AS TEXT) IS NULL OR name > $1 OR (name = $1 AND scope > $2) ORDER BY name, scope LIMIT $3";
-const INSERT: &str = "INSERT INTO setting (name, scope, value, version, mac) VALUES ($1, $2, $3, $4, $5)";
+const INSERT: &str =
+    "INSERT INTO setting (name, scope, value, version, mac) VALUES ($1, $2, $3, $4, $5)";
 const UPDATE: &str = "\
     UPDATE setting SET value = $1, version = $2, mac = $3 WHERE name = $4 AND scope = $5 AND version = $6";
 
 impl View<'_> {
     /// A setting of the server, or of an organization.
-    pub fn setting(&self, name: &str, organization: Option<OrganizationId>) -> Result<Option<Found<Setting>>, Fault> {
+    pub fn setting(
+        &self,
+        name: &str,
+        organization: Option<OrganizationId>,
+    ) -> Result<Option<Found<Setting>>, Fault> {
         let scope = organization.map(|id| id.to_string()).unwrap_or_default();
-        self.row(GET, args![name, scope])?.map(|row| read(self, &row)).transpose()
+        self.row(GET, args![name, scope])?
+            .map(|row| read(self, &row))
+            .transpose()
     }
 
     /// All settings, by name and then by organization.
-    pub fn settings_page(&self, after: Option<&Setting>, limit: usize) -> Result<Vec<Found<Setting>>, Fault> {
-        let name = after.map(|setting| setting.name.as_str());
-        let args = args![name, after.map(Setting::scope), page_size(limit)];
-        self.rows(PAGE, args)?.iter().map(|row| read(self, row)).collect()
+    pub fn settings_page(
+        &self,
+        after: Option<&Setting>,
+        limit: usize,
+    ) -> Result<Vec<Found<Setting>>, Fault> {
+        let scope = after.map(Setting::scope);
+        self.settings_after(
+            after
+                .zip(scope.as_deref())
+                .map(|(setting, scope)| (setting.name.as_str(), scope)),
+            limit,
+        )
+    }
+
+    pub(crate) fn settings_after(
+        &self,
+        after: Option<(&str, &str)>,
+        limit: usize,
+    ) -> Result<Vec<Found<Setting>>, Fault> {
+        let args = args![
+            after.map(|(name, _)| name),
+            after.map(|(_, scope)| scope),
+            page_size(limit)
+        ];
+        self.rows(PAGE, args)?
+            .iter()
+            .map(|row| read(self, row))
+            .collect()
     }
 }
 
@@ -81,12 +115,21 @@ impl Change<'_> {
     /// Writes a setting over the version that it was made from; version 0 is one that has no row.
     pub fn put_setting(&mut self, setting: Setting, detail: &str) -> Result<Setting, Fault> {
         let from = setting.version;
-        let next = Setting { version: from + 1, ..setting };
+        let next = Setting {
+            version: from + 1,
+            ..setting
+        };
         let (scope, mac) = (next.scope(), self.keys.mac(&next)?);
         if from == 0 {
-            self.execute(INSERT, args![&next.name, scope, &next.value, next.version, mac])?;
+            self.execute(
+                INSERT,
+                args![&next.name, scope, &next.value, next.version, mac],
+            )?;
         } else {
-            self.swap(UPDATE, args![&next.value, next.version, mac, &next.name, scope, from])?;
+            self.swap(
+                UPDATE,
+                args![&next.value, next.version, mac, &next.name, scope, from],
+            )?;
         }
         self.record(&next, Action::SettingsChanged, detail);
         Ok(next)
@@ -94,16 +137,25 @@ impl Change<'_> {
 }
 
 pub(crate) fn row_id(name: &str, scope: &str) -> String {
-    if scope.is_empty() { name.to_owned() } else { format!("{name}@{scope}") }
+    if scope.is_empty() {
+        name.to_owned()
+    } else {
+        format!("{name}@{scope}")
+    }
 }
 
 fn read(view: &View<'_>, row: &Row) -> Result<Found<Setting>, Fault> {
-    view.keys.checked(row, &row_id(row.text(0)?, row.text(1)?), 4, |row| {
-        Ok(Setting {
-            name: row.text(0)?.to_owned(),
-            organization: if row.text(1)?.is_empty() { None } else { Some(parsed(row, 1)?) },
-            value: row.text(2)?.to_owned(),
-            version: row.int(3)?,
+    view.keys
+        .checked(row, &row_id(row.text(0)?, row.text(1)?), 4, |row| {
+            Ok(Setting {
+                name: row.text(0)?.to_owned(),
+                organization: if row.text(1)?.is_empty() {
+                    None
+                } else {
+                    Some(parsed(row, 1)?)
+                },
+                value: row.text(2)?.to_owned(),
+                version: row.int(3)?,
+            })
         })
-    })
 }

@@ -60,10 +60,14 @@ macro_rules! columns {
 
 const GET: &str = concat!("SELECT ", columns!(), " FROM revoked_token WHERE id = $1");
 const PAGE: &str = concat!(
-    "SELECT ", columns!(), " FROM revoked_token WHERE CAST($1 AS TEXT) IS NULL OR id > $1 ORDER BY id LIMIT $2"
+    "SELECT ",
+    columns!(),
+    " FROM revoked_token WHERE CAST($1 AS TEXT) IS NULL OR id > $1 ORDER BY id LIMIT $2"
 );
 const EXPIRED: &str = concat!(
-    "SELECT ", columns!(), " FROM revoked_token WHERE expires_at < $1 ORDER BY expires_at, id LIMIT $2"
+    "SELECT ",
+    columns!(),
+    " FROM revoked_token WHERE expires_at < $1 ORDER BY expires_at, id LIMIT $2"
 );
 const INSERT: &str = "\
     INSERT INTO revoked_token (id, organization, key_id, expires_at, at, mac) VALUES ($1, $2, $3, $4, $5, $6)
@@ -73,7 +77,9 @@ const DELETE: &str = "DELETE FROM revoked_token WHERE id = $1";
 impl View<'_> {
     /// A revoked token by its `jti`.
     pub fn revoked_token(&self, id: TokenId) -> Result<Option<Found<RevokedToken>>, Fault> {
-        self.row(GET, args![id.to_string()])?.map(|row| read(self, &row)).transpose()
+        self.row(GET, args![id.to_string()])?
+            .map(|row| read(self, &row))
+            .transpose()
     }
 
     /// The whole set, page by page.
@@ -82,13 +88,30 @@ impl View<'_> {
         after: Option<TokenId>,
         limit: usize,
     ) -> Result<Vec<Found<RevokedToken>>, Fault> {
-        let args = args![after.map(|id| id.to_string()), page_size(limit)];
-        self.rows(PAGE, args)?.iter().map(|row| read(self, row)).collect()
+        self.revoked_tokens_after(after.map(|id| id.to_string()), limit)
+    }
+
+    pub(crate) fn revoked_tokens_after(
+        &self,
+        after: Option<String>,
+        limit: usize,
+    ) -> Result<Vec<Found<RevokedToken>>, Fault> {
+        self.rows(PAGE, args![after, page_size(limit)])?
+            .iter()
+            .map(|row| read(self, row))
+            .collect()
     }
 
     /// Those that expired before this moment, and need no row any more.
-    pub fn expired_tokens(&self, before: Instant, limit: usize) -> Result<Vec<Found<RevokedToken>>, Fault> {
-        self.rows(EXPIRED, args![before.millis(), page_size(limit)])?.iter().map(|row| read(self, row)).collect()
+    pub fn expired_tokens(
+        &self,
+        before: Instant,
+        limit: usize,
+    ) -> Result<Vec<Found<RevokedToken>>, Fault> {
+        self.rows(EXPIRED, args![before.millis(), page_size(limit)])?
+            .iter()
+            .map(|row| read(self, row))
+            .collect()
     }
 }
 
@@ -113,7 +136,12 @@ impl Change<'_> {
     }
 
     /// Removes the row of a token that has expired.
-    pub fn delete_revoked_token(&mut self, token: &RevokedToken, action: Action, detail: &str) -> Result<(), Fault> {
+    pub fn delete_revoked_token(
+        &mut self,
+        token: &RevokedToken,
+        action: Action,
+        detail: &str,
+    ) -> Result<(), Fault> {
         self.swap(DELETE, args![token.id.to_string()])?;
         self.record_gone(token, action, detail);
         Ok(())

@@ -60,7 +60,10 @@ impl Recorded for Password {
     }
 
     fn context(&self) -> Vec<u8> {
-        Canonical::new("latchkey password").bytes(self.user.as_bytes()).int(self.version).finish()
+        Canonical::new("latchkey password")
+            .bytes(self.user.as_bytes())
+            .int(self.version)
+            .finish()
     }
 }
 
@@ -71,32 +74,55 @@ macro_rules! columns {
 }
 
 const GET: &str = concat!("SELECT ", columns!(), " FROM person WHERE id = $1");
-const BY_EMAIL: &str = concat!("SELECT ", columns!(), " FROM person WHERE organization = $1 AND email = $2");
-const ANYWHERE: &str = concat!("SELECT ", columns!(), " FROM person WHERE email = $1 ORDER BY id LIMIT $2");
+const BY_EMAIL: &str = concat!(
+    "SELECT ",
+    columns!(),
+    " FROM person WHERE organization = $1 AND email = $2"
+);
+const ANYWHERE: &str = concat!(
+    "SELECT ",
+    columns!(),
+    " FROM person WHERE email = $1 ORDER BY id LIMIT $2"
+);
 const PAGE: &str = concat!(
-    "SELECT ", columns!(), " FROM person WHERE CAST($1 AS TEXT) IS NULL OR id > $1 ORDER BY id LIMIT $2"
+    "SELECT ",
+    columns!(),
+    " FROM person WHERE CAST($1 AS TEXT) IS NULL OR id > $1 ORDER BY id LIMIT $2"
 );
 const OF_ORGANIZATION: &str = concat!(
-    "SELECT ", columns!(),
+    "SELECT ",
+    columns!(),
     " FROM person WHERE organization = $1 AND (CAST($2 AS TEXT) IS NULL OR id > $2) ORDER BY id LIMIT $3"
 );
-const GET_PASSWORD: &str = "SELECT organization, password, password_version FROM person WHERE id = $1";
+const GET_PASSWORD: &str =
+    "SELECT organization, password, password_version FROM person WHERE id = $1";
 
 impl View<'_> {
     /// A person by id.
     pub fn user(&self, id: UserId) -> Result<Option<Found<User>>, Fault> {
-        self.row(GET, args![id.to_string()])?.map(|row| read(self, &row)).transpose()
+        self.row(GET, args![id.to_string()])?
+            .map(|row| read(self, &row))
+            .transpose()
     }
 
     /// A person of an organization by e-mail address.
-    pub fn user_by_email(&self, organization: OrganizationId, email: &Email) -> Result<Option<Found<User>>, Fault> {
+    pub fn user_by_email(
+        &self,
+        organization: OrganizationId,
+        email: &Email,
+    ) -> Result<Option<Found<User>>, Fault> {
         let args = args![organization.to_string(), email.as_str()];
-        self.row(BY_EMAIL, args)?.map(|row| read(self, &row)).transpose()
+        self.row(BY_EMAIL, args)?
+            .map(|row| read(self, &row))
+            .transpose()
     }
 
     /// The people with this e-mail address, in all organizations.
     pub fn users_by_email(&self, email: &Email, limit: usize) -> Result<Vec<Found<User>>, Fault> {
-        self.rows(ANYWHERE, args![email.as_str(), page_size(limit)])?.iter().map(|row| read(self, row)).collect()
+        self.rows(ANYWHERE, args![email.as_str(), page_size(limit)])?
+            .iter()
+            .map(|row| read(self, row))
+            .collect()
     }
 
     /// The people of an organization, or of all, in the order they were added.
@@ -108,21 +134,62 @@ impl View<'_> {
     ) -> Result<Vec<Found<User>>, Fault> {
         let after = after.map(|id| id.to_string());
         let rows = match organization {
-            Some(id) => self.rows(OF_ORGANIZATION, args![id.to_string(), after, page_size(limit)])?,
-            None => self.rows(PAGE, args![after, page_size(limit)])?,
+            Some(id) => self.rows(
+                OF_ORGANIZATION,
+                args![id.to_string(), after, page_size(limit)],
+            )?,
+            None => return self.users_after(after, limit),
         };
         rows.iter().map(|row| read(self, row)).collect()
     }
 
+    pub(crate) fn users_after(
+        &self,
+        after: Option<String>,
+        limit: usize,
+    ) -> Result<Vec<Found<User>>, Fault> {
+        self.rows(PAGE, args![after, page_size(limit)])?
+            .iter()
+            .map(|row| read(self, row))
+            .collect()
+    }
+
+    /// Where a person's password is, if there is one.
+    pub(crate) fn password_of(&self, user: UserId) -> Result<Option<Password>, Fault> {
+        let Some(row) = self.row(GET_PASSWORD, args![user.to_string()])? else {
+            return Ok(None);
+        };
+        if row.opt_blob(1)?.is_none() {
+            return Ok(None);
+        }
+        Ok(Some(Password {
+            user,
+            organization: parsed(&row, 0)?,
+            version: row.int(2)?,
+        }))
+    }
+
     /// The hash of a person's password, as it was given to [`Change::set_password`].
     pub fn password(&self, user: UserId) -> Result<Option<Found<String>>, Fault> {
-        let Some(row) = self.row(GET_PASSWORD, args![user.to_string()])? else { return Ok(None) };
-        let Some(sealed) = row.opt_blob(1)? else { return Ok(None) };
-        let Ok(organization) = parsed(&row, 0) else { return Err(shape("no organization of a person")) };
-        let password = Password { user, organization, version: row.int(2)? };
+        let Some(row) = self.row(GET_PASSWORD, args![user.to_string()])? else {
+            return Ok(None);
+        };
+        let Some(sealed) = row.opt_blob(1)? else {
+            return Ok(None);
+        };
+        let password = Password {
+            user,
+            organization: parsed(&row, 0)?,
+            version: row.int(2)?,
+        };
         let plain = self.keys.vault()?.open(&password.context(), sealed);
-        let hash = plain.ok().and_then(|plain| String::from_utf8(plain.to_vec()).ok());
-        Ok(Some(hash.map_or_else(|| Found::Tampered(password.subject()), Found::Good)))
+        let hash = plain
+            .ok()
+            .and_then(|plain| String::from_utf8(plain.to_vec()).ok());
+        Ok(Some(hash.map_or_else(
+            || Found::Tampered(password.subject()),
+            Found::Good,
+        )))
     }
 }
 
@@ -164,7 +231,10 @@ impl Change<'_> {
     /// Writes a changed person over the version that it was made from.
     pub fn update_user(&mut self, user: User, action: Action, detail: &str) -> Result<User, Fault> {
         let from = user.version;
-        let next = User { version: from + 1, ..user };
+        let next = User {
+            version: from + 1,
+            ..user
+        };
         self.swap(
             UPDATE,
             args![
@@ -189,7 +259,11 @@ impl Change<'_> {
         self.swap(DELETE, args![user.id.to_string(), user.version])?;
         self.record_gone(user, action, detail);
         if password_version > 0 {
-            let password = Password { user: user.id, organization: user.organization, version: password_version };
+            let password = Password {
+                user: user.id,
+                organization: user.organization,
+                version: password_version,
+            };
             self.record_gone(&password, action, detail);
         }
         Ok(())
@@ -199,10 +273,21 @@ impl Change<'_> {
     pub fn set_password(&mut self, user: UserId, hash: &str) -> Result<(), Fault> {
         let row = self.one(GET_PASSWORD, args![user.to_string()])?;
         let from = row.int(2)?;
-        let password = Password { user, organization: parsed(&row, 0)?, version: from + 1 };
+        let password = Password {
+            user,
+            organization: parsed(&row, 0)?,
+            version: from + 1,
+        };
         let sealed = self.keys.seal(&password.context(), hash.as_bytes())?;
-        self.swap(SET_PASSWORD, args![sealed, password.version, user.to_string(), from])?;
-        self.record(&password, Action::UserPasswordChanged, crate::change::NO_DETAIL);
+        self.swap(
+            SET_PASSWORD,
+            args![sealed, password.version, user.to_string(), from],
+        )?;
+        self.record(
+            &password,
+            Action::UserPasswordChanged,
+            crate::change::NO_DETAIL,
+        );
         Ok(())
     }
 }

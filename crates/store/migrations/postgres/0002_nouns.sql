@@ -56,12 +56,14 @@ CREATE TABLE issuance (
 );
 CREATE INDEX issuance_subject ON issuance (subject_kind, subject_id, subject_version);
 
--- `told_seq` is the place that the main chain knows of.
+-- `told_seq` is the place that the main chain knows of; the events up to `start_seq` were purged.
 CREATE TABLE issuance_head (
     chain TEXT COLLATE "C" NOT NULL PRIMARY KEY,
     seq BIGINT NOT NULL,
     hash BYTEA NOT NULL,
-    told_seq BIGINT NOT NULL
+    told_seq BIGINT NOT NULL,
+    start_seq BIGINT NOT NULL,
+    start_hash BYTEA NOT NULL
 );
 
 CREATE TABLE checkpoint (

@@ -56,12 +56,14 @@ CREATE TABLE issuance (
 ) STRICT;
 CREATE INDEX issuance_subject ON issuance (subject_kind, subject_id, subject_version);
 
--- `told_seq` is the place that the main chain knows of.
+-- `told_seq` is the place that the main chain knows of; the events up to `start_seq` were purged.
 CREATE TABLE issuance_head (
     chain TEXT NOT NULL PRIMARY KEY,
     seq INTEGER NOT NULL,
     hash BLOB NOT NULL,
-    told_seq INTEGER NOT NULL
+    told_seq INTEGER NOT NULL,
+    start_seq INTEGER NOT NULL,
+    start_hash BLOB NOT NULL
 ) STRICT;
 
 CREATE TABLE checkpoint (

@@ -1,0 +1,172 @@
+//! What processes tell each other of the meters that they spend from, so that a crash or a second process never lets
+//! more through.
+//!
+//! A holder has at most one open block of a meter: units that it may spend before a moment. With each **turn** it moves
+//! what it spent out of that block, beside what it spent before, and opens the block anew. Turns at one meter wait for
+//! each other under the lock of the meter's row, which counts them: whoever takes a turn reads all that was taken before.
+//! Why no window ever holds more than its quota so stands with the authority's limits, which spend.
+
+use credential::limit::Block;
+use credential::time::{Instant, Span};
+
+use crate::change::{View, page_size};
+use crate::column::{instant, number, whole};
+use crate::db::Row;
+use crate::{Fault, Store, args};
+
+/// The most turns of one transaction: on SQLite others wait for it.
+pub const MAX_TURNS: usize = 500;
+
+/// One turn at a meter.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Turn {
+    /// What is counted: a limit and whose it is, in whatever spelling the caller keeps to.
+    pub meter: String,
+    /// Who takes the turn; two that count apart never share a name.
+    pub holder: String,
+    /// The window of the limit.
+    pub window: Span,
+    /// How much was spent out of the holder's block since its last turn, and after which moment none of it.
+    pub spent: Block,
+    /// To how many milliseconds what was spent is kept together.
+    pub slice: Span,
+    /// How much the holder may spend from now on, what is left of the earlier block included.
+    pub open: u64,
+    /// Until when: the block counts until a full window later, whether it is spent or not.
+    pub until: Instant,
+    /// The number of the holder's last turn.
+    pub last: Option<i64>,
+}
+
+/// What a turn gave.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Turned {
+    /// Its number; of two turns at a meter the later has the greater one.
+    pub number: i64,
+    /// What the others spent or may spend and still counts; `None` when nobody had a turn since the holder's last.
+    pub others: Option<Vec<Block>>,
+}
+
+// A row that comes back begins above every number it had: its holders would take the others' turns for their own.
+const TAKE: &str = "\
+    INSERT INTO limit_meter (meter, leases) VALUES ($1, $2 * 1024)
+    ON CONFLICT (meter) DO UPDATE SET leases = limit_meter.leases + 1
+    RETURNING leases";
+const SPENT: &str = "\
+    INSERT INTO limit_block (meter, slice_at, holder, units, window_ms, closed_at) VALUES ($1, $2, $3, $4, $5, $6)
+    ON CONFLICT (meter, slice_at, holder) DO UPDATE SET
+        units = limit_block.units + excluded.units,
+        closed_at = CASE WHEN limit_block.closed_at > excluded.closed_at
+            THEN limit_block.closed_at ELSE excluded.closed_at END";
+const OPEN: &str = "\
+    INSERT INTO limit_block (meter, slice_at, holder, units, window_ms, closed_at) VALUES ($1, $2, $3, $4, $5, $6)
+    ON CONFLICT (meter, slice_at, holder) DO UPDATE SET units = excluded.units, closed_at = excluded.closed_at";
+const CLOSE: &str = "DELETE FROM limit_block WHERE meter = $1 AND slice_at = $2 AND holder = $3";
+// By the slice and not by the row: there are a thousand slices, however many holders came and went.
+const OTHERS: &str = "\
+    SELECT CAST(SUM(units) AS BIGINT), MAX(closed_at) FROM limit_block
+    WHERE meter = $1 AND holder <> $2 AND closed_at + window_ms >= $3
+    GROUP BY slice_at";
+const FORGET: &str = "DELETE FROM limit_block WHERE meter = $1 AND holder = $2";
+const PURGE: &str = "\
+    DELETE FROM limit_block WHERE (meter, slice_at, holder) IN (
+        SELECT meter, slice_at, holder FROM limit_block WHERE closed_at + window_ms < $1
+        ORDER BY meter, slice_at, holder LIMIT $2)";
+const PURGE_METERS: &str = "\
+    DELETE FROM limit_meter WHERE meter IN (
+        SELECT meter FROM limit_meter
+        WHERE NOT EXISTS (SELECT 1 FROM limit_block WHERE limit_block.meter = limit_meter.meter)
+        ORDER BY meter LIMIT $1)";
+
+/// Where the open block of a holder lies among its slices.
+const OPEN_SLICE: i64 = -1;
+
+impl Store {
+    /// Takes these turns in one transaction, at most [`MAX_TURNS`], each at another meter.
+    pub async fn take_turns(&self, turns: Vec<Turn>, now: Instant) -> Result<Vec<Turned>, Fault> {
+        if turns.len() > MAX_TURNS {
+            return Err(Fault::Unsupported("more than 500 turns at once"));
+        }
+        // In one order, so that two processes never wait for each other in a circle.
+        let mut places: Vec<usize> = (0..turns.len()).collect();
+        places.sort_by(|one, other| turns[*one].meter.cmp(&turns[*other].meter));
+        self.write(move |view| {
+            let mut turned = vec![Turned { number: 0, others: None }; turns.len()];
+            for place in &places {
+                turned[*place] = view.take_turn(&turns[*place], now)?;
+            }
+            Ok(turned)
+        })
+        .await
+    }
+
+    /// Puts exactly these blocks in the place of all that a holder has at a meter: its last turn.
+    pub async fn settle_meter(
+        &self,
+        meter: &str,
+        holder: &str,
+        limit: (Span, Span),
+        blocks: Vec<Block>,
+        now: Instant,
+    ) -> Result<(), Fault> {
+        let (meter, holder) = (meter.to_owned(), holder.to_owned());
+        let (window, slice) = limit;
+        self.write(move |view| {
+            view.row(TAKE, args![&meter, now.millis()])?;
+            view.execute(FORGET, args![&meter, &holder])?;
+            blocks.iter().try_for_each(|block| view.put_spent(&meter, &holder, window, slice, *block, now))
+        })
+        .await
+    }
+
+    /// Removes up to `limit` blocks that count no more, and as many meters that have none; says how many blocks.
+    pub async fn purge_meters(&self, now: Instant, limit: usize) -> Result<u64, Fault> {
+        self.write(move |view| {
+            let blocks = view.execute(PURGE, args![now.millis(), page_size(limit)])?;
+            view.execute(PURGE_METERS, args![page_size(limit)])?;
+            Ok(blocks)
+        })
+        .await
+    }
+}
+
+impl View<'_> {
+    fn take_turn(&self, turn: &Turn, now: Instant) -> Result<Turned, Fault> {
+        let number = self.one(TAKE, args![&turn.meter, now.millis()])?.int(0)?;
+        self.put_spent(&turn.meter, &turn.holder, turn.window, turn.slice, turn.spent, now)?;
+        if turn.open == 0 {
+            self.execute(CLOSE, args![&turn.meter, OPEN_SLICE, &turn.holder])?;
+        } else {
+            let (window, until) = (turn.window.millis(), turn.until.millis());
+            self.execute(OPEN, args![&turn.meter, OPEN_SLICE, &turn.holder, whole(turn.open), window, until])?;
+        }
+        if turn.last.is_some_and(|last| last + 1 == number) {
+            return Ok(Turned { number, others: None });
+        }
+        let others = self.rows(OTHERS, args![&turn.meter, &turn.holder, now.millis()])?;
+        let others = others.iter().map(|row| Ok(Block { units: units(row)?, closed: Some(instant(row, 1)?) }));
+        Ok(Turned { number, others: Some(others.collect::<Result<_, Fault>>()?) })
+    }
+
+    fn put_spent(
+        &self,
+        meter: &str,
+        holder: &str,
+        window: Span,
+        slice: Span,
+        spent: Block,
+        now: Instant,
+    ) -> Result<(), Fault> {
+        if spent.units == 0 {
+            return Ok(());
+        }
+        let closed_at = spent.closed.unwrap_or(now).millis();
+        let slice_at = closed_at - closed_at.rem_euclid(slice.millis().max(1));
+        self.execute(SPENT, args![meter, slice_at, holder, whole(spent.units), window.millis(), closed_at])?;
+        Ok(())
+    }
+}
+
+fn units(row: &Row) -> Result<u64, Fault> {
+    number(row, 0)
+}
