@@ -12,6 +12,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use crate::id::OrganizationId;
+use crate::key::Maker;
 use crate::time::Instant;
 
 mod chain;
@@ -150,6 +151,8 @@ words! {
         TokenRevoked = "token.revoked",
         /// A chain of refresh tokens began.
         FamilyStarted = "family.started",
+        /// A token of its current generation was presented for the first time.
+        FamilyUsed = "family.used",
         /// A chain of refresh tokens was ended.
         FamilyRevoked = "family.revoked",
         /// A refresh token was used again after its time; its chain is ended.
@@ -305,6 +308,28 @@ impl Actor {
     pub const SYSTEM: Actor = Actor::plain(ActorKind::System);
     /// Whoever holds the set-up token or the server's shell.
     pub const SETUP: Actor = Actor::plain(ActorKind::Setup);
+
+    /// Whoever `maker` is, from an address, in a request; an empty request id is none.
+    pub fn of(
+        maker: Maker,
+        organization: Option<OrganizationId>,
+        address: Option<IpAddr>,
+        request_id: &str,
+    ) -> Self {
+        let (kind, id) = match maker {
+            Maker::User(id) => (ActorKind::User, id.to_string()),
+            Maker::Key(id) => (ActorKind::Key, id.to_string()),
+            Maker::System => (ActorKind::System, String::new()),
+        };
+        let request_id = (!request_id.is_empty()).then(|| request_id.to_owned());
+        Self {
+            kind,
+            id,
+            organization,
+            address,
+            request_id,
+        }
+    }
 
     const fn plain(kind: ActorKind) -> Self {
         Self {

@@ -1,0 +1,252 @@
+//! Who asks for a change, and what they may.
+//!
+//! A caller's rights are weighed twice: at the door, against what this replica has at hand, and inside the
+//! transaction of the change, against the rows as they then are. A credential that was revoked while its request was
+//! under way changes nothing.
+
+use std::collections::HashSet;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use credential::access::{Allowed, Ceiling, ORGANIZATION_KIND, Rights};
+use credential::event::Actor;
+use credential::id::{KeyId, OrganizationId};
+use credential::key::{Ask, Key, Maker, Verdict, decide};
+use credential::role::ProductName;
+use credential::scope::Scope;
+use credential::time::Instant;
+use store::{Fault, Found, View};
+
+use crate::Authority;
+use crate::catalog::LATCHKEY;
+use crate::failure::{Failure, Refusal};
+use crate::verify::{Question, Valid};
+use crate::world::World;
+
+/// Somebody whose credential was found good, and what came with the request.
+#[derive(Clone)]
+pub struct Caller {
+    /// Who it is, as changes record it.
+    pub maker: Maker,
+    /// Their organization.
+    pub organization: OrganizationId,
+    /// Where the request comes from.
+    pub address: Option<IpAddr>,
+    /// The request's id, for the audit trail.
+    pub request_id: String,
+    power: Power,
+}
+
+#[derive(Clone)]
+enum Power {
+    /// Whoever holds the server's shell.
+    Shell,
+    /// A key, and what the presented credential carries of its rights.
+    Key { id: KeyId, carried: Option<Arc<Rights>> },
+}
+
+impl Caller {
+    /// Whoever holds the server's shell: may everything, in the given organization.
+    pub fn shell(organization: OrganizationId) -> Self {
+        Self {
+            maker: Maker::System,
+            organization,
+            address: None,
+            request_id: String::new(),
+            power: Power::Shell,
+        }
+    }
+
+    /// The key that called.
+    pub fn key(&self) -> Option<KeyId> {
+        match self.power {
+            Power::Shell => None,
+            Power::Key { id, .. } => Some(id),
+        }
+    }
+
+    pub(crate) fn actor(&self) -> Actor {
+        Actor::of(self.maker, Some(self.organization), self.address, &self.request_id)
+    }
+}
+
+/// What a change needs of its caller.
+#[derive(Debug, Clone)]
+pub(crate) struct Need {
+    /// A scope of product `latchkey`.
+    pub(crate) scope: &'static str,
+    /// The organization it is about.
+    pub(crate) organization: OrganizationId,
+    /// The product it is about; `None` where it is about no product's keys.
+    pub(crate) product: Option<ProductName>,
+}
+
+impl Authority {
+    /// Finds who calls. The credential must be good; what it may is asked by each use case.
+    pub async fn caller(
+        &self,
+        question: &Question<'_>,
+        request_id: &str,
+    ) -> Result<(Caller, Valid), Failure> {
+        let answer = self.verify(question).await?;
+        let valid = answer.verdict.map_err(|denial| match denial {
+            credential::key::Denial::Limited { retry_after_ms } => Refusal::Limited { retry_after_ms },
+            denial => Refusal::Unauthenticated(denial),
+        })?;
+        let key = &valid.live.key;
+        let maker = match key.owner {
+            Some(owner) if key.product.as_str() == LATCHKEY => Maker::User(owner),
+            _ => Maker::Key(key.id),
+        };
+        let caller = Caller {
+            maker,
+            organization: key.organization,
+            address: question.from,
+            request_id: request_id.to_owned(),
+            power: Power::Key { id: key.id, carried: valid.narrowed_rights().map(Arc::new) },
+        };
+        Ok((caller, valid))
+    }
+
+    /// Whether the caller may do this, as far as this replica knows. Someone who may see nothing of the organization
+    /// is told that there is no such thing.
+    pub(crate) async fn permit(&self, caller: &Caller, need: &Need) -> Result<(), Failure> {
+        let Power::Key { id, carried } = &caller.power else { return Ok(()) };
+        let live = self.live(*id).await?.map_err(Refusal::Unauthenticated)?;
+        let world = self.world();
+        permitted(&world, &live.key, carried.as_deref(), need).map_err(Failure::from)
+    }
+
+    /// What the caller may give away in `organization`, as far as this replica knows.
+    pub(crate) async fn ceiling(&self, caller: &Caller, organization: OrganizationId) -> Result<Ceiling, Failure> {
+        let Power::Key { id, carried } = &caller.power else { return Ok(Ceiling::unbounded()) };
+        let live = self.live(*id).await?.map_err(Refusal::Unauthenticated)?;
+        Ok(ceiling_of(&self.world(), &live.key, carried.as_deref(), organization))
+    }
+
+    /// The second weighing, inside the transaction: the caller's own key, its organization, owner and roles are read
+    /// again, and `rule` is asked with the world as these rows tell it.
+    pub(crate) fn recheck(
+        &self,
+        view: &View<'_>,
+        caller: &Caller,
+        needs: &[Need],
+        now: Instant,
+        rule: impl Fn(&World, &Ceiling) -> Result<(), Refusal>,
+    ) -> Result<(), Failure> {
+        let organization = needs.first().map_or(caller.organization, |need| need.organization);
+        let Power::Key { id, carried } = &caller.power else {
+            return Ok(rule(&self.world(), &Ceiling::unbounded())?);
+        };
+        let Some(Found::Good(key)) = view.key(*id)? else { return Err(Refusal::Restricted.into()) };
+        let world = self.world_around(view, &key, needs)?;
+        let rights = world.worth(&key);
+        let ask = Ask { scopes: &[], resource: None, from: caller.address };
+        if let Verdict::Denied(_) = decide(&key, &rights, world.standing(&key), &ask, now) {
+            return Err(Refusal::Restricted.into());
+        }
+        for need in needs {
+            permitted(&world, &key, carried.as_deref(), need).map_err(|_| Refusal::Restricted)?;
+        }
+        Ok(rule(&world, &ceiling_of(&world, &key, carried.as_deref(), organization))?)
+    }
+
+    /// The world with the rows that `key` depends on as the transaction sees them.
+    fn world_around(&self, view: &View<'_>, key: &Key, needs: &[Need]) -> Result<World, Fault> {
+        let mut world = World::clone(&self.world());
+        let mut organizations: HashSet<OrganizationId> = needs.iter().map(|need| need.organization).collect();
+        organizations.insert(key.organization);
+        for id in organizations.clone() {
+            organizations.extend(world.organization(id).and_then(|organization| organization.parent));
+        }
+        for id in organizations {
+            match view.organization(id)? {
+                Some(Found::Good(organization)) => {
+                    world.organizations.insert(id, Arc::new(organization));
+                }
+                _ => {
+                    world.organizations.remove(&id);
+                }
+            }
+        }
+        let mut roles: HashSet<_> = key.grants.roles().iter().map(|grant| grant.role).collect();
+        if let Some(owner) = key.owner {
+            match view.user(owner)? {
+                Some(Found::Good(user)) => {
+                    roles.extend(user.roles.iter().map(|grant| grant.role));
+                    world.users.insert(owner, Arc::new(user));
+                }
+                _ => {
+                    world.users.remove(&owner);
+                }
+            }
+        }
+        for id in roles {
+            if world.role(id).is_some_and(|role| role.is_built_in()) {
+                continue;
+            }
+            match view.role(id)? {
+                Some(Found::Good(role)) => {
+                    world.roles.insert(id, Arc::new(role));
+                }
+                _ => {
+                    world.roles.remove(&id);
+                }
+            }
+        }
+        Ok(world)
+    }
+}
+
+/// What a key may in administration: its own rights in product `latchkey`, or what its scopes of another product say
+/// that they administer, within that product and the key's organization.
+fn permitted(world: &World, key: &Key, carried: Option<&Rights>, need: &Need) -> Result<(), Refusal> {
+    let missing = || Refusal::Forbidden { scope: need.scope.to_owned() };
+    let Some(product) = world.product(&key.product) else { return Err(missing()) };
+    let wanted = Scope::new(need.scope).map_err(|_| missing())?;
+    let rights = worth(world, key, carried);
+    if product.name.as_str() != LATCHKEY {
+        let holds = product.scopes.iter().any(|(scope, entry)| {
+            entry.administers.as_ref() == Some(&wanted) && rights.allows(scope, None) == Allowed::Yes
+        });
+        let within = key.organization == need.organization && need.product.as_ref() == Some(&key.product);
+        return if holds && within { Ok(()) } else { Err(missing()) };
+    }
+    if !world.administers(key.organization, need.organization) {
+        return Err(Refusal::NotFound("organization"));
+    }
+    let there = format!("{ORGANIZATION_KIND}:{}", need.organization);
+    match rights.allows(&wanted, Some(&there)) {
+        Allowed::Yes => Ok(()),
+        Allowed::MissingScope => Err(missing()),
+        Allowed::ResourceNotAllowed => Err(Refusal::NotFound("organization")),
+    }
+}
+
+fn worth(world: &World, key: &Key, carried: Option<&Rights>) -> Rights {
+    let rights = world.worth(key);
+    carried.map_or_else(|| rights.clone(), |carried| rights.intersect(carried))
+}
+
+/// A key administrator of another product than `latchkey` may give every scope of it that administers nothing.
+fn ceiling_of(world: &World, key: &Key, carried: Option<&Rights>, organization: OrganizationId) -> Ceiling {
+    let own = worth(world, key, carried);
+    let Some(product) = world.product(&key.product) else { return Ceiling::of([], organization) };
+    if product.name.as_str() == LATCHKEY {
+        return Ceiling::of([(key.product.clone(), own)], organization);
+    }
+    let administers = product.scopes.iter().any(|(scope, entry)| {
+        entry.administers.is_some() && own.allows(scope, None) == Allowed::Yes
+    });
+    if !administers {
+        return Ceiling::of([], organization);
+    }
+    let plain: Vec<Scope> = product
+        .scopes
+        .iter()
+        .filter(|(_, entry)| entry.administers.is_none())
+        .map(|(scope, _)| scope.clone())
+        .collect();
+    let rights = Rights::of_scopes(&plain, &credential::grant::Resources::All, product.algebra);
+    Ceiling::of([(key.product.clone(), rights)], organization)
+}

@@ -1,0 +1,505 @@
+//! Products as data. A catalog file declares one product: its scopes, built-in roles, kinds of key, lifetimes and limits;
+//! `catalogs/README.md` tells the shape. The code knows no product by name but its own, `latchkey`.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use credential::event::Actor;
+use credential::id::RoleId;
+use credential::key::Kind;
+use credential::limit::Limit;
+use credential::role::{Comment, ProductName, Role, RoleName};
+use credential::scope::{Algebra, Aliases, Scope};
+use credential::time::Span;
+use serde::Deserialize;
+use store::catalogs::Catalog;
+use store::change::{MAX_PAGE, NO_DETAIL};
+use store::{Change, Fault, Found};
+
+use crate::Authority;
+use crate::failure::Failure;
+
+/// The product whose scopes administer everything else.
+pub const LATCHKEY: &str = "latchkey";
+
+/// The catalogs that are compiled in.
+pub const BUILT_IN: &[(&str, &str)] = &[
+    ("latchkey.toml", include_str!("../../../catalogs/latchkey.toml")),
+    ("secure_access.toml", include_str!("../../../catalogs/secure_access.toml")),
+    ("demo.toml", include_str!("../../../catalogs/demo.toml")),
+];
+
+/// A product; see the module's text.
+#[derive(Debug, Clone)]
+pub struct Product {
+    /// Its word everywhere.
+    pub name: ProductName,
+    /// Its name for people.
+    pub title: String,
+    /// One sentence about it.
+    pub description: String,
+    /// How its scopes compare.
+    pub algebra: Algebra,
+    /// Its scopes by their text, in catalog order of the text.
+    pub scopes: BTreeMap<Scope, ScopeEntry>,
+    /// Bundles of scopes.
+    pub aliases: Aliases,
+    /// What a listed resource scope may be of.
+    pub resource_kinds: BTreeSet<String>,
+    /// Its built-in roles.
+    pub roles: Vec<Role>,
+    /// Whether organizations may define roles for it.
+    pub custom_roles: bool,
+    /// The kinds of key that may be made.
+    pub kinds: Vec<Kind>,
+    /// What a key owes to its owner.
+    pub owner: OwnerRule,
+    /// Whether names of living keys are unique in an organization.
+    pub unique_names: bool,
+    /// Allowed networks per key.
+    pub max_addresses: usize,
+    /// The expiry of a key whose maker names none; `None` is never.
+    pub default_lifetime: Option<Span>,
+    /// The longest expiry; `None` is any.
+    pub max_lifetime: Option<Span>,
+    /// How long the previous secret lives on when nobody says.
+    pub default_overlap: Span,
+    /// The longest such time.
+    pub max_overlap: Span,
+    /// How the public identifier of a client looks.
+    pub handle: HandleShape,
+    /// How a secret looks.
+    pub secret: SecretShape,
+    /// How its tokens are.
+    pub tokens: Tokens,
+    /// The rolling windows that count requests.
+    pub limits: Vec<ProductLimit>,
+    /// SHA-256 of the file's text, in hexadecimal: replicas with other files say so.
+    pub digest: String,
+    /// The file's text.
+    pub text: String,
+}
+
+/// What a catalog says of a scope.
+#[derive(Debug, Clone)]
+pub struct ScopeEntry {
+    /// One sentence: what it lets one do.
+    pub description: String,
+    /// Left out of lists offered to people.
+    pub hidden: bool,
+    /// The scope of product `latchkey` that its holder has within this product.
+    pub administers: Option<Scope>,
+}
+
+/// What a key owes to its owner.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OwnerRule {
+    /// Nothing.
+    None,
+    /// It is refused while the owner is not active.
+    Active,
+    /// Besides, it never has more than the owner has now.
+    Live,
+}
+
+/// How the public identifier of a client looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HandleShape {
+    /// The key's own id.
+    Native,
+    /// 32 hexadecimal digits, new with each rotation.
+    Hex32,
+}
+
+/// How a secret looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SecretShape {
+    /// `lk_…`, with checksum and tag.
+    Native,
+    /// 44 letters and digits.
+    Base62,
+}
+
+/// How access tokens of a product are.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tokens {
+    /// JWT or opaque.
+    pub token_type: TokenType,
+    /// The signature of a JWT.
+    #[serde(default)]
+    pub signing_algorithm: Algorithm,
+    access_token_seconds: i64,
+    #[serde(default)]
+    refresh_token_seconds: i64,
+}
+
+impl Tokens {
+    /// How long an access token is good.
+    pub fn access_life(&self) -> Span {
+        Span::from_secs(self.access_token_seconds)
+    }
+
+    /// How long a refresh token is good; zero where there are none.
+    pub fn refresh_life(&self) -> Span {
+        Span::from_secs(self.refresh_token_seconds)
+    }
+}
+
+/// JWT (RFC 9068) or opaque.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TokenType {
+    /// A signed JWT.
+    Jwt,
+    /// A random string.
+    Opaque,
+}
+
+/// The signature algorithm of a JWT (RFC 7518).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Deserialize)]
+pub enum Algorithm {
+    /// ECDSA over P-256 with SHA-256.
+    #[default]
+    #[serde(rename = "ES256")]
+    Es256,
+    /// RSASSA-PKCS1-v1_5 with SHA-256.
+    #[serde(rename = "RS256")]
+    Rs256,
+}
+
+impl Algorithm {
+    /// Every algorithm.
+    pub const ALL: [Algorithm; 2] = [Algorithm::Es256, Algorithm::Rs256];
+
+    /// Its registered name.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Algorithm::Es256 => "ES256",
+            Algorithm::Rs256 => "RS256",
+        }
+    }
+
+    /// The algorithm of that name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|algorithm| algorithm.as_str() == name)
+    }
+}
+
+/// A limit that a product sets for everybody.
+#[derive(Debug, Clone)]
+pub struct ProductLimit {
+    /// Its name; `token` counts issuance.
+    pub name: String,
+    /// One sentence.
+    pub description: String,
+    /// What shares one window.
+    pub per: Per,
+    /// Prefixes of the request path that spend it; none: whatever spends it by name.
+    pub paths: Vec<String>,
+    /// The windows, all spent or none.
+    pub windows: Vec<Limit>,
+}
+
+/// What shares one window of a limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Per {
+    /// Each key its own.
+    Key,
+    /// The keys of an organization together.
+    Organization,
+    /// The keys of an owner together.
+    Owner,
+    /// The callers of a route together.
+    Route,
+}
+
+/// A catalog that cannot be used, and where.
+#[derive(Debug, thiserror::Error)]
+#[error("catalog {file}: {why}")]
+pub struct BadCatalog {
+    /// The file.
+    pub file: String,
+    /// What to mend.
+    pub why: String,
+}
+
+impl Product {
+    /// Reads one catalog file. Every name in it is checked: a role's scopes exist, ids are not used twice.
+    pub fn parse(file: &str, text: &str) -> Result<Self, BadCatalog> {
+        let bad = |why: String| BadCatalog { file: file.to_owned(), why };
+        let written: File = toml::from_str(text).map_err(|error| bad(error.to_string()))?;
+        let name = ProductName::new(&written.name).map_err(|error| bad(error.to_string()))?;
+        let algebra = match written.algebra {
+            AlgebraText::Dotted { ignore_case, write_covers_read } => {
+                Algebra::Dotted { ignore_case, write_covers_read }
+            }
+            AlgebraText::Slash => Algebra::Slash,
+        };
+        let scope = |text: &str| algebra.parse(text).map_err(|error| bad(format!("scope {text:?}: {error}")));
+
+        let mut scopes = BTreeMap::new();
+        for entry in &written.scopes {
+            let administers = entry.administers.as_deref().map(Scope::new).transpose();
+            let administers = administers.map_err(|error| bad(format!("scope {:?}: {error}", entry.name)))?;
+            let meaning =
+                ScopeEntry { description: entry.description.clone(), hidden: entry.hidden, administers };
+            if scopes.insert(scope(&entry.name)?, meaning).is_some() {
+                return Err(bad(format!("scope {:?} stands twice", entry.name)));
+            }
+        }
+
+        let mut roles = Vec::new();
+        for role in &written.roles {
+            let held: Vec<Scope> = role.scopes.iter().map(|text| scope(text)).collect::<Result<_, _>>()?;
+            if let Some(unknown) = held.iter().find(|held| !scopes.contains_key(held)) {
+                return Err(bad(format!("role {:?}: scope {:?} is not declared", role.name, unknown.as_str())));
+            }
+            roles.push(Role {
+                id: role.id,
+                organization: None,
+                product: name.clone(),
+                name: RoleName::new(&role.name).map_err(|error| bad(error.to_string()))?,
+                description: Comment::new(&role.description).map_err(|error| bad(error.to_string()))?,
+                scopes: held,
+                deleted: false,
+                version: 1,
+            });
+        }
+
+        let mut limits = Vec::new();
+        for limit in written.limits {
+            let window = |calls: &Calls| {
+                let name = format!("{}-{}s", limit.name, calls.seconds);
+                Limit::new(&name, calls.calls, Span::from_secs(calls.seconds)).map_err(|e| bad(e.to_string()))
+            };
+            for documented in &limit.documented {
+                window(documented)?;
+            }
+            let windows = limit.in_force.iter().map(window).collect::<Result<_, _>>()?;
+            let ProductLimitText { name, description, per, paths, .. } = limit;
+            limits.push(ProductLimit { name, description, per, paths, windows });
+        }
+
+        let positive = |seconds: Option<i64>| seconds.map(Span::from_secs);
+        Ok(Product {
+            name,
+            title: written.title,
+            description: written.description,
+            algebra,
+            scopes,
+            aliases: Aliases::new(),
+            resource_kinds: written.resource_kinds.into_iter().collect(),
+            roles,
+            custom_roles: written.custom_roles,
+            kinds: written.kinds,
+            owner: written.owner,
+            unique_names: written.keys.unique_names,
+            max_addresses: written.keys.max_addresses,
+            default_lifetime: positive(written.keys.default_lifetime_seconds),
+            max_lifetime: positive(written.keys.max_lifetime_seconds),
+            default_overlap: Span::from_secs(written.rotation.default_overlap_seconds),
+            max_overlap: Span::from_secs(written.rotation.max_overlap_seconds),
+            handle: written.shape.handle,
+            secret: written.shape.secret,
+            tokens: written.tokens,
+            limits,
+            digest: hex(aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, text.as_bytes()).as_ref()),
+            text: text.to_owned(),
+        })
+    }
+
+    /// Reads the catalogs that are compiled in.
+    pub fn built_in() -> Result<Vec<Product>, BadCatalog> {
+        BUILT_IN.iter().map(|(file, text)| Product::parse(file, text)).collect()
+    }
+
+    /// The catalog's spelling of a scope, however the asker spelled it; `None` if it is not declared.
+    pub fn declared(&self, text: &str) -> Option<Scope> {
+        let scope = self.algebra.parse(text).ok()?;
+        if self.scopes.contains_key(&scope) {
+            return Some(scope);
+        }
+        let same = |known: &&Scope| {
+            self.algebra.covers(std::slice::from_ref(*known), &scope)
+                && self.algebra.covers(std::slice::from_ref(&scope), known)
+        };
+        self.scopes.keys().find(same).cloned()
+    }
+
+    /// The limit of that name.
+    pub fn limit(&self, name: &str) -> Option<&ProductLimit> {
+        self.limits.iter().find(|limit| limit.name == name)
+    }
+}
+
+impl Authority {
+    /// Puts this process's catalogs in force where the store has none or others. Run once, at start: the process that
+    /// started last brings the newest files, and those that run with others find out through the feed.
+    pub(crate) async fn apply_catalogs(&self) -> Result<(), Failure> {
+        let products = self.products();
+        let put = move |change: &mut Change<'_>| -> Result<(), Failure> {
+            for product in &products {
+                let version = match change.catalog(&product.name)? {
+                    Some(Found::Good(stored)) if stored.digest == product.digest => continue,
+                    Some(Found::Good(stored)) => stored.version,
+                    Some(tampered) => tampered.trusted().map(|stored| stored.version)?,
+                    None => 0,
+                };
+                let (product, digest) = (product.name.clone(), product.digest.clone());
+                let body = text_of(&products, &product);
+                change.put_catalog(Catalog { product, digest, body, version }, NO_DETAIL)?;
+            }
+            Ok(())
+        };
+        let changed = self.store().change(Actor::SYSTEM, self.now(), |_| Ok(()), put).await?;
+        self.settle(&changed).await?;
+        self.compare_catalogs().await?;
+        Ok(())
+    }
+
+    /// Whether this process answers by the catalogs in force; if not, it is not ready.
+    pub fn catalogs_agree(&self) -> bool {
+        self.0.catalogs_agree.load(Ordering::Acquire)
+    }
+
+    /// Looks again which catalogs are in force.
+    pub(crate) async fn compare_catalogs(&self) -> Result<(), Fault> {
+        let stored = self.store().view::<_, Fault>(|view| view.catalogs_page(None, MAX_PAGE)).await?;
+        let stored: Vec<Catalog> = stored.into_iter().filter_map(Found::good).collect();
+        let other = self.products().iter().find_map(|product| {
+            let same = |stored: &&Catalog| stored.product == product.name && stored.digest == product.digest;
+            stored.iter().find(same).is_none().then(|| product.name.clone())
+        });
+        if let Some(product) = &other {
+            tracing::error!(%product, "another version of this product's catalog is in force; this replica is not ready");
+        }
+        self.0.catalogs_agree.store(other.is_none(), Ordering::Release);
+        Ok(())
+    }
+}
+
+fn text_of(products: &[Arc<Product>], name: &ProductName) -> String {
+    products.iter().find(|product| product.name == *name).map(|product| product.text.clone()).unwrap_or_default()
+}
+
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    name: String,
+    title: String,
+    description: String,
+    algebra: AlgebraText,
+    owner: OwnerRule,
+    kinds: Vec<Kind>,
+    #[serde(default)]
+    resource_kinds: Vec<String>,
+    custom_roles: bool,
+    keys: KeysText,
+    rotation: RotationText,
+    shape: ShapeText,
+    tokens: Tokens,
+    #[serde(default)]
+    limits: Vec<ProductLimitText>,
+    scopes: Vec<ScopeText>,
+    #[serde(default)]
+    roles: Vec<RoleText>,
+}
+
+#[derive(Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+enum AlgebraText {
+    Dotted { ignore_case: bool, write_covers_read: bool },
+    Slash,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct KeysText {
+    unique_names: bool,
+    max_addresses: usize,
+    default_lifetime_seconds: Option<i64>,
+    max_lifetime_seconds: Option<i64>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RotationText {
+    default_overlap_seconds: i64,
+    max_overlap_seconds: i64,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ShapeText {
+    handle: HandleShape,
+    secret: SecretShape,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ProductLimitText {
+    name: String,
+    description: String,
+    per: Per,
+    paths: Vec<String>,
+    documented: Vec<Calls>,
+    in_force: Vec<Calls>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Calls {
+    calls: u64,
+    seconds: i64,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ScopeText {
+    name: String,
+    description: String,
+    #[serde(default)]
+    hidden: bool,
+    administers: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RoleText {
+    id: RoleId,
+    name: String,
+    description: String,
+    scopes: Vec<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_compiled_in_catalogs_are_good() {
+        let products = Product::built_in().unwrap();
+        assert!(products.iter().any(|product| product.name.as_str() == LATCHKEY));
+    }
+
+    #[test]
+    fn a_role_with_an_undeclared_scope_is_refused_by_name() {
+        let text = BUILT_IN[2].1.replacen("\"sample.orders:read\",", "\"sample.orders:raed\",", 1);
+        let error = Product::parse("demo.toml", &text).unwrap_err().to_string();
+        assert!(error.contains("sample.orders:raed"), "{error}");
+    }
+}

@@ -1,0 +1,84 @@
+//! What operators choose. Names and defaults stand in `config.default.toml`.
+
+use credential::time::Span;
+
+/// The authority's settings.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The `iss` of tokens: the server's public base address, without a slash at its end.
+    pub issuer: String,
+    /// What people call this process, in the list of replicas: a host name.
+    pub replica_name: String,
+    /// L: how old a replica's knowledge may be when it says "valid".
+    pub max_staleness: Span,
+    /// What clocks may run apart within L.
+    pub staleness_margin: Span,
+    /// Keys kept at hand.
+    pub keyring_capacity: usize,
+    /// How long a client that lost an answer may ask again with the refresh token before.
+    pub refresh_grace: Span,
+    /// Signing keys.
+    pub signing: Signing,
+    /// Audit checkpoints.
+    pub audit: Audit,
+    /// What is kept, and for how long.
+    pub retention: Retention,
+}
+
+/// How signing keys roll over.
+#[derive(Debug, Clone, Copy)]
+pub struct Signing {
+    /// How long a key signs.
+    pub rollover: Span,
+    /// How long it is published before it signs.
+    pub publish_before: Span,
+}
+
+/// When audit checkpoints are signed.
+#[derive(Debug, Clone, Copy)]
+pub struct Audit {
+    /// At least this often while there are new events.
+    pub checkpoint_every: Span,
+    /// And after this many events.
+    pub checkpoint_events: i64,
+}
+
+/// How long what is over is kept.
+#[derive(Debug, Clone, Copy)]
+pub struct Retention {
+    /// Token families after their end.
+    pub families: Span,
+    /// Copies of answers for idempotency keys; the key itself is remembered as long.
+    pub idempotency: Span,
+    /// Hourly usage.
+    pub usage: Span,
+    /// Entries of the change feed.
+    pub feed: Span,
+    /// Audit events; `None` keeps them for good.
+    pub audit: Option<Span>,
+    /// Read notices.
+    pub notices: Span,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            issuer: "http://127.0.0.1:8080".to_owned(),
+            replica_name: "latchkey".to_owned(),
+            max_staleness: Span::from_secs(1),
+            staleness_margin: Span::from_millis(250),
+            keyring_capacity: 1_000_000,
+            refresh_grace: Span::from_secs(60),
+            signing: Signing { rollover: Span::from_days(90), publish_before: Span::from_hours(24) },
+            audit: Audit { checkpoint_every: Span::from_minutes(1), checkpoint_events: 1000 },
+            retention: Retention {
+                families: Span::from_days(30),
+                idempotency: Span::from_days(1),
+                usage: Span::from_days(400),
+                feed: Span::from_days(7),
+                audit: None,
+                notices: Span::from_days(90),
+            },
+        }
+    }
+}

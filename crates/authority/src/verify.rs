@@ -1,0 +1,344 @@
+//! The life of a question: parse offline, find, prove, decide, spend. Every path that asks about a credential (verify,
+//! introspection, the gateway, every dialect, the administration's own callers) is this one.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use credential::access::Rights;
+use credential::family::Family;
+use credential::id::{FamilyId, KeyId};
+use credential::key::{Ask, Denial, Kind, Verdict, decide, prove};
+use credential::scope::Scope;
+use credential::secret::Digest;
+use credential::time::Instant;
+use credential::token::{self, Parsed, Word};
+use store::Fault;
+
+use crate::Authority;
+use crate::failure::{Failure, Refusal};
+use crate::keyring::{Held, HeldFamily, Live};
+use crate::limits::Spent;
+use crate::tokens::Claims;
+
+/// What is presented is refused unread beyond this length: the longest credential is a JWT of a few hundred bytes.
+pub const MAX_CREDENTIAL: usize = 8 * 1024;
+
+/// A question.
+#[derive(Debug, Clone, Copy)]
+pub struct Question<'a> {
+    /// What was presented, as text.
+    pub credential: Presented<'a>,
+    /// Every scope that the request needs.
+    pub scopes: &'a [Scope],
+    /// The resource it reaches for, as `kind:id`.
+    pub resource: Option<&'a str>,
+    /// Where it comes from.
+    pub from: Option<IpAddr>,
+    /// What it costs.
+    pub cost: u64,
+    /// Whether the cost is spent, or only looked at.
+    pub consume: bool,
+    /// The route it takes, by name: for usage and for limits by path.
+    pub route: &'a str,
+}
+
+/// How a credential is presented.
+#[derive(Debug, Clone, Copy)]
+pub enum Presented<'a> {
+    /// One string that says it all: a native credential or a token.
+    Bearer(&'a str),
+    /// A public identifier and a secret.
+    Pair {
+        /// The client id.
+        id: &'a str,
+        /// The client secret.
+        secret: &'a str,
+    },
+}
+
+impl<'a> Question<'a> {
+    /// A question about a bearer credential that needs nothing but a good one.
+    pub fn bearer(credential: &'a str) -> Self {
+        Self {
+            credential: Presented::Bearer(credential),
+            scopes: &[],
+            resource: None,
+            from: None,
+            cost: 1,
+            consume: true,
+            route: "",
+        }
+    }
+}
+
+/// The answer.
+pub struct Answer {
+    /// Yes or no.
+    pub verdict: Result<Valid, Denial>,
+    /// The number of the last change that the answer takes into account.
+    pub revision: i64,
+}
+
+/// A good credential.
+pub struct Valid {
+    /// The key.
+    pub live: Arc<Live>,
+    /// The generation of the secret that was proven.
+    pub generation: u32,
+    /// What it was that was presented.
+    pub form: Form,
+    /// The presented credential is good before this moment: the key's expiry, or the token's if that is earlier.
+    pub expires_at: Option<Instant>,
+    /// How its limits stand; empty where it has none.
+    pub limits: Vec<Spent>,
+    narrowed: Option<Rights>,
+}
+
+/// What was presented.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Form {
+    /// The key's own secret.
+    Secret,
+    /// An opaque access token.
+    Access(FamilyId),
+    /// A JWT access token.
+    Jwt(Arc<Claims>),
+}
+
+impl Valid {
+    /// What the presented credential may: the key's rights, or the part of them that the token carries.
+    pub fn rights(&self) -> &Rights {
+        self.narrowed.as_ref().unwrap_or(&self.live.rights)
+    }
+
+    /// What the presented credential carries, when that is less than its key's rights.
+    pub(crate) fn narrowed_rights(&self) -> Option<Rights> {
+        self.narrowed.clone()
+    }
+
+    /// The scopes in it.
+    pub fn scopes(&self) -> Vec<&Scope> {
+        match &self.narrowed {
+            Some(rights) => rights.names(),
+            None => self.live.scopes.iter().collect(),
+        }
+    }
+}
+
+/// A credential whose proof holds; nothing is decided yet.
+pub(crate) struct ProvenKey {
+    pub(crate) live: Arc<Live>,
+    pub(crate) generation: u32,
+    pub(crate) form: Form,
+    pub(crate) expires_at: Option<Instant>,
+    pub(crate) narrowed: Option<Rights>,
+}
+
+impl Authority {
+    /// Answers a question; see the module's text. An `Err` is never a yes: the replica is not fresh, or the world
+    /// failed.
+    pub async fn verify(&self, question: &Question<'_>) -> Result<Answer, Failure> {
+        let now = self.now();
+        self.must_be_fresh()?;
+        let revision = self.revision();
+        let verdict = self.judge(question, now).await?;
+        // A load from the store may have taken long; what was decided on it holds only if this replica still is fresh.
+        self.must_be_fresh()?;
+        self.tell_verdict(&verdict);
+        Ok(Answer { verdict, revision })
+    }
+
+    /// Answers like [`Authority::verify`], and not before this replica has applied the change `revision`.
+    pub async fn verify_since(&self, question: &Question<'_>, revision: i64) -> Result<Answer, Failure> {
+        if self.revision() < revision {
+            self.poll().await?;
+            if self.revision() < revision {
+                return Err(Refusal::NotFresh.into());
+            }
+        }
+        self.verify(question).await
+    }
+
+    async fn judge(&self, question: &Question<'_>, now: Instant) -> Result<Result<Valid, Denial>, Failure> {
+        let proven = match self.proven(question.credential, now).await? {
+            Ok(proven) => proven,
+            Err(denial) => return Ok(Err(denial)),
+        };
+        let live = &proven.live;
+        let standing = self.world().standing(&live.key);
+        let rights = proven.narrowed.as_ref().unwrap_or(&live.rights);
+        let ask = Ask { scopes: question.scopes, resource: question.resource, from: question.from };
+        if let Verdict::Denied(denial) = decide(&live.key, rights, standing, &ask, now) {
+            return Ok(Err(denial));
+        }
+        let limits = match self.spend(live, question, now).await? {
+            Ok(limits) => limits,
+            Err(retry_after_ms) => return Ok(Err(Denial::Limited { retry_after_ms })),
+        };
+        if question.consume {
+            self.note_use(live, proven.generation, question, now);
+        }
+        let ProvenKey { live, generation, form, expires_at, narrowed } = proven;
+        Ok(Ok(Valid { live, generation, form, expires_at, limits, narrowed }))
+    }
+
+    /// Parse, find and prove.
+    pub(crate) async fn proven(
+        &self,
+        presented: Presented<'_>,
+        now: Instant,
+    ) -> Result<Result<ProvenKey, Denial>, Failure> {
+        match presented {
+            Presented::Bearer(text) if text.len() > MAX_CREDENTIAL => Ok(Err(Denial::Unknown)),
+            Presented::Bearer(text) if text.starts_with("lk_") => {
+                let Ok(parsed) = token::parse(text, &self.tags()) else { return Ok(Err(Denial::Unknown)) };
+                match parsed.word {
+                    Word::Key => self.prove_secret(KeyId::from_bytes(parsed.id), Kind::Static, text, now).await,
+                    Word::Access => self.prove_access(parsed, text, now).await,
+                    // A client's secret, a signing secret and a refresh token open their own endpoints only.
+                    Word::Client | Word::Signed | Word::Refresh | Word::Setup => Ok(Err(Denial::Unknown)),
+                }
+            }
+            Presented::Bearer(text) => self.prove_jwt(text, now).await,
+            Presented::Pair { id, secret } => {
+                if secret.len() > MAX_CREDENTIAL || id.len() > 256 {
+                    return Ok(Err(Denial::Unknown));
+                }
+                if secret.starts_with("lk_") && token::parse(secret, &self.tags()).is_err() {
+                    return Ok(Err(Denial::Unknown));
+                }
+                let key = match id.parse::<KeyId>() {
+                    Ok(id) => Some(id),
+                    Err(_) => self.keyring().key_of_handle(id, self.store()).await?,
+                };
+                let Some(key) = key else { return Ok(Err(Denial::Unknown)) };
+                let proven = self.prove_secret(key, Kind::Client, secret, now).await?;
+                // A client id that was replaced proves nothing with a secret that was not its own.
+                Ok(proven.and_then(|proven| {
+                    let owns = |credential: &credential::key::Credential| {
+                        credential.generation == proven.generation
+                            && credential.handle.as_deref().is_none_or(|handle| handle == id)
+                    };
+                    if proven.live.key.live(now).any(owns) { Ok(proven) } else { Err(Denial::Unknown) }
+                }))
+            }
+        }
+    }
+
+    async fn prove_secret(
+        &self,
+        id: KeyId,
+        kind: Kind,
+        text: &str,
+        now: Instant,
+    ) -> Result<Result<ProvenKey, Denial>, Failure> {
+        let live = match self.live(id).await? {
+            Ok(live) if live.key.kind == kind => live,
+            Ok(_) => return Ok(Err(Denial::Unknown)),
+            Err(denial) => return Ok(Err(denial)),
+        };
+        let Some(proven) = prove(&live.key, &Digest::of(text), now) else { return Ok(Err(Denial::Unknown)) };
+        let expires_at = live.key.expires_at;
+        let generation = proven.generation;
+        Ok(Ok(ProvenKey { live, generation, form: Form::Secret, expires_at, narrowed: None }))
+    }
+
+    async fn prove_access(
+        &self,
+        parsed: Parsed,
+        text: &str,
+        now: Instant,
+    ) -> Result<Result<ProvenKey, Denial>, Failure> {
+        let id = FamilyId::from_bytes(parsed.id);
+        let family = match self.keyring().family(id, self.store()).await? {
+            HeldFamily::Live(family) => family,
+            HeldFamily::Tampered => return Ok(Err(Denial::Tampered)),
+            HeldFamily::Absent => return Ok(Err(Denial::Unknown)),
+        };
+        if !family.issued(&parsed, text, &self.tags()) {
+            return Ok(Err(Denial::Unknown));
+        }
+        // Refreshing is not in the feed: a token of a later generation than is known here was issued by another
+        // replica, and tells to look.
+        let family = if parsed.generation > family.generation {
+            self.keyring().forget_family(id);
+            match self.keyring().family(id, self.store()).await? {
+                HeldFamily::Live(family) => family,
+                HeldFamily::Tampered => return Ok(Err(Denial::Tampered)),
+                HeldFamily::Absent => return Ok(Err(Denial::Unknown)),
+            }
+        } else {
+            family
+        };
+        let live = match self.live(family.key).await? {
+            Ok(live) => live,
+            Err(denial) => return Ok(Err(denial)),
+        };
+        // The key's own state is told first; a dead or lapsed token of a good key comes after it.
+        if live.key.is_revoked() || family.dead.is_some() {
+            return Ok(Err(Denial::Revoked));
+        }
+        let Some(until) = family.access_until(parsed.generation).filter(|until| now < *until) else {
+            return Ok(Err(Denial::Expired));
+        };
+        self.note_family_use(&family, parsed.generation).await?;
+        let expires_at = Some(live.key.expires_at.map_or(until, |end| end.min(until)));
+        let generation = live.key.current.generation;
+        Ok(Ok(ProvenKey { live, generation, form: Form::Access(id), expires_at, narrowed: None }))
+    }
+
+    async fn prove_jwt(&self, text: &str, now: Instant) -> Result<Result<ProvenKey, Denial>, Failure> {
+        let Some(claims) = self.claims(text) else { return Ok(Err(Denial::Unknown)) };
+        let live = match self.live(claims.key).await? {
+            Ok(live) => live,
+            Err(denial) => return Ok(Err(denial)),
+        };
+        if live.key.is_revoked() || self.world().revoked.contains(&claims.id) {
+            return Ok(Err(Denial::Revoked));
+        }
+        if now >= claims.expires_at {
+            return Ok(Err(Denial::Expired));
+        }
+        // A token ends with the secret that it was issued for.
+        if !live.key.live(now).any(|credential| credential.generation == claims.generation) {
+            return Ok(Err(Denial::Revoked));
+        }
+        let expires_at = live.key.expires_at.map_or(claims.expires_at, |end| end.min(claims.expires_at));
+        let narrowed = claims.scopes.as_ref().map(|scopes| live.rights.narrowed(scopes));
+        let generation = claims.generation;
+        let form = Form::Jwt(claims);
+        Ok(Ok(ProvenKey { live, generation, form, expires_at: Some(expires_at), narrowed }))
+    }
+
+    /// The key as it is now, compiled against the world as it is now.
+    pub(crate) async fn live(&self, id: KeyId) -> Result<Result<Arc<Live>, Denial>, Fault> {
+        let held = match self.keyring().at_hand(id) {
+            Some(held) => held,
+            None => self.keyring().key(id, self.store(), || self.world()).await?,
+        };
+        match held {
+            Held::Live(live) => {
+                let world = self.world();
+                if live.rights_version == world.rights_version {
+                    return Ok(Ok(live));
+                }
+                let again = Arc::new(Live::compile(live.key.clone(), &world));
+                again.used.store(live.used.load(Ordering::Relaxed), Ordering::Relaxed);
+                self.keyring().recompiled(&live, Arc::clone(&again));
+                Ok(Ok(again))
+            }
+            Held::Tampered => Ok(Err(Denial::Tampered)),
+            Held::Absent => Ok(Err(Denial::Unknown)),
+        }
+    }
+
+    /// Writes once per generation that its access token was presented: from then on the refresh token before it is
+    /// no longer a lost answer.
+    async fn note_family_use(&self, family: &Arc<Family>, generation: u32) -> Result<(), Fault> {
+        if family.used || generation != family.generation {
+            return Ok(());
+        }
+        self.mark_family_used(family.id, generation).await
+    }
+}

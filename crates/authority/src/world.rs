@@ -1,0 +1,113 @@
+//! What verdicts depend on besides the key: products, organizations, users, roles, revoked tokens. One value, swapped
+//! whole, so that no verdict reads a mix of two versions.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use credential::access::Rights;
+use credential::grant::Grants;
+use credential::id::{OrganizationId, RoleId, TokenId, UserId};
+use credential::key::{Key, Standing};
+use credential::organization::{Organization, User};
+use credential::role::{ProductName, Role};
+
+use crate::catalog::{OwnerRule, Product};
+
+/// See the module's text.
+#[derive(Clone, Default)]
+pub struct World {
+    pub(crate) products: HashMap<ProductName, Arc<Product>>,
+    pub(crate) organizations: HashMap<OrganizationId, Arc<Organization>>,
+    pub(crate) users: HashMap<UserId, Arc<User>>,
+    pub(crate) roles: HashMap<RoleId, Arc<Role>>,
+    pub(crate) revoked: Arc<HashSet<TokenId>>,
+    /// Counts the changes of what rights are compiled from: roles, and users as owners.
+    pub(crate) rights_version: u64,
+}
+
+impl World {
+    /// The product of that name.
+    pub fn product(&self, name: &ProductName) -> Option<&Arc<Product>> {
+        self.products.get(name)
+    }
+
+    /// Every product, by name.
+    pub fn products(&self) -> Vec<Arc<Product>> {
+        let mut products: Vec<_> = self.products.values().cloned().collect();
+        products.sort_by(|a, b| a.name.as_str().cmp(b.name.as_str()));
+        products
+    }
+
+    /// The organization of that id.
+    pub fn organization(&self, id: OrganizationId) -> Option<&Arc<Organization>> {
+        self.organizations.get(&id)
+    }
+
+    /// The role of that id, deleted or not.
+    pub fn role(&self, id: RoleId) -> Option<&Arc<Role>> {
+        self.roles.get(&id)
+    }
+
+    /// The user of that id.
+    pub fn user(&self, id: UserId) -> Option<&Arc<User>> {
+        self.users.get(&id)
+    }
+
+    /// Whether it is the operator's organization, the first one that was made.
+    pub fn is_operator(&self, organization: OrganizationId) -> bool {
+        self.organizations.get(&organization).is_some_and(|known| known.number == crate::organizations::OPERATOR)
+    }
+
+    /// Whether `manager` administers `organization`: itself, or one that it manages; the operator's administers all.
+    pub fn administers(&self, manager: OrganizationId, organization: OrganizationId) -> bool {
+        manager == organization
+            || self.is_operator(manager)
+            || self.organizations.get(&organization).is_some_and(|managed| managed.parent == Some(manager))
+    }
+
+    /// What grants are worth in a product.
+    pub fn rights(&self, product: &Product, organization: OrganizationId, grants: &Grants) -> Rights {
+        let role = |id: &RoleId| {
+            let role = self.roles.get(id).map(|role| &**role)?;
+            (role.product == product.name && role.is_offered_to(organization)).then_some(role)
+        };
+        Rights::of(grants, role, product.algebra)
+    }
+
+    /// What a key is worth: its grants, and where its product asks for it, no more than its owner's now.
+    pub(crate) fn worth(&self, key: &Key) -> Rights {
+        let Some(product) = self.products.get(&key.product) else {
+            return Rights::none(credential::scope::Algebra::Slash);
+        };
+        let granted = self.rights(product, key.organization, &key.grants);
+        match (product.owner, key.owner) {
+            (OwnerRule::Live, Some(owner)) => granted.intersect(&self.user_rights(product, owner)),
+            _ => granted,
+        }
+    }
+
+    /// What a user may in a product.
+    pub(crate) fn user_rights(&self, product: &Product, user: UserId) -> Rights {
+        let Some(user) = self.users.get(&user).filter(|user| user.active) else {
+            return Rights::none(product.algebra);
+        };
+        match Grants::new(user.roles.clone(), Vec::new()) {
+            Ok(grants) => self.rights(product, user.organization, &grants),
+            Err(_) => Rights::none(product.algebra),
+        }
+    }
+
+    /// How those stand on whom the key depends. An organization that is not known is not active; a managed one
+    /// follows its manager.
+    pub(crate) fn standing(&self, key: &Key) -> Standing {
+        let active = |id: &OrganizationId| self.organizations.get(id).filter(|found| found.active);
+        let organization = active(&key.organization)
+            .is_some_and(|own| own.parent.is_none_or(|parent| active(&parent).is_some()));
+        let depends = self.products.get(&key.product).is_none_or(|product| product.owner != OwnerRule::None);
+        let owner = match key.owner {
+            Some(owner) if depends => self.users.get(&owner).is_some_and(|user| user.active),
+            _ => true,
+        };
+        Standing { organization, owner }
+    }
+}
