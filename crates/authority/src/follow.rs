@@ -17,7 +17,6 @@ use credential::time::Span;
 use store::change::MAX_PAGE;
 use store::db::Engine;
 use store::feed::Polled;
-use store::tokens::RevokedToken;
 use store::{Changed, Fault, Found, View};
 
 use crate::Authority;
@@ -50,6 +49,11 @@ impl Authority {
     pub fn is_fresh(&self) -> bool {
         let since = self.clock().tick().since(self.polled());
         since <= self.settings().max_staleness && self.0.clocks_agree.load(Ordering::Acquire)
+    }
+
+    /// How long ago this replica last knew itself to be current; very long when it does not.
+    pub fn freshness_age(&self) -> Span {
+        self.clock().tick().since(self.polled())
     }
 
     pub(crate) fn must_be_fresh(&self) -> Result<(), Refusal> {
@@ -276,8 +280,7 @@ impl World {
         for role in all(|after| view.roles_page(None, after, MAX_PAGE), |r: &Role| r.id)? {
             world.roles.insert(role.id, Arc::new(role));
         }
-        let revoked = all(|after| view.revoked_tokens_page(after, MAX_PAGE), |t: &RevokedToken| t.id)?;
-        world.revoked = Arc::new(revoked.into_iter().map(|token| token.id).collect());
+        world.revoked = Arc::new(revoked(view)?);
         Ok(world)
     }
 }
@@ -287,7 +290,8 @@ struct Patch {
     organizations: Vec<(OrganizationId, Option<Arc<Organization>>)>,
     users: Vec<(UserId, Option<Arc<User>>)>,
     roles: Vec<(RoleId, Option<Arc<Role>>)>,
-    tokens: Vec<TokenId>,
+    /// Whether each is revoked still: what has expired is no longer kept.
+    tokens: Vec<(TokenId, bool)>,
 }
 
 impl Patch {
@@ -317,7 +321,11 @@ impl Patch {
                         patch.roles.push((id, good(view.role(id)?)));
                     }
                 }
-                SubjectKind::Token => patch.tokens.extend(id.parse::<TokenId>()),
+                SubjectKind::Token => {
+                    if let Ok(id) = id.parse() {
+                        patch.tokens.push((id, view.revoked_token(id)?.is_some()));
+                    }
+                }
                 _ => {}
             }
         }
@@ -342,13 +350,35 @@ impl Patch {
         put(&mut world.roles, &self.roles);
         if !self.tokens.is_empty() {
             let mut revoked = HashSet::clone(&world.revoked);
-            revoked.extend(&self.tokens);
+            for (id, is_revoked) in &self.tokens {
+                if *is_revoked { revoked.insert(*id) } else { revoked.remove(id) };
+            }
             world.revoked = Arc::new(revoked);
         }
         if !self.users.is_empty() || !self.roles.is_empty() {
             world.rights_version += 1;
         }
         world
+    }
+}
+
+/// The whole set of revoked tokens. A row that was tampered with still says which token it is about, and that one stays
+/// revoked.
+fn revoked(view: &View<'_>) -> Result<HashSet<TokenId>, Fault> {
+    let (mut tokens, mut after) = (HashSet::new(), None);
+    loop {
+        let page = view.revoked_tokens_page(after, MAX_PAGE)?;
+        let full = page.len() == MAX_PAGE;
+        let ids = page.iter().filter_map(|found| match found {
+            Found::Good(token) => Some(token.id),
+            Found::Tampered(subject) => subject.id.parse().ok(),
+        });
+        let ids: Vec<TokenId> = ids.collect();
+        tokens.extend(&ids);
+        match ids.last() {
+            Some(last) if full => after = Some(*last),
+            _ => return Ok(tokens),
+        }
     }
 }
 

@@ -9,6 +9,7 @@ use credential::access::Rights;
 use credential::family::Family;
 use credential::id::{FamilyId, KeyId};
 use credential::key::{Ask, Denial, Kind, Verdict, decide, prove};
+use credential::name::ProductName;
 use credential::scope::Scope;
 use credential::secret::Digest;
 use credential::time::Instant;
@@ -29,6 +30,8 @@ pub const MAX_CREDENTIAL: usize = 8 * 1024;
 pub struct Question<'a> {
     /// What was presented, as text.
     pub credential: Presented<'a>,
+    /// The product whose key it must be, where that matters; a key of another is as unknown as one that does not exist.
+    pub product: Option<&'a ProductName>,
     /// Every scope that the request needs.
     pub scopes: &'a [Scope],
     /// The resource it reaches for, as `kind:id`.
@@ -62,6 +65,7 @@ impl<'a> Question<'a> {
     pub fn bearer(credential: &'a str) -> Self {
         Self {
             credential: Presented::Bearer(credential),
+            product: None,
             scopes: &[],
             resource: None,
             from: None,
@@ -166,6 +170,9 @@ impl Authority {
             Err(denial) => return Ok(Err(denial)),
         };
         let live = &proven.live;
+        if question.product.is_some_and(|product| *product != live.key.product) {
+            return Ok(Err(Denial::Unknown));
+        }
         let standing = self.world().standing(&live.key);
         let rights = proven.narrowed.as_ref().unwrap_or(&live.rights);
         let ask = Ask { scopes: question.scopes, resource: question.resource, from: question.from };
