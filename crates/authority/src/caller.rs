@@ -18,7 +18,7 @@ use credential::time::Instant;
 use store::{Fault, Found, View};
 
 use crate::Authority;
-use crate::catalog::LATCHKEY;
+use crate::catalog::{LATCHKEY, Product};
 use crate::failure::{Failure, Refusal};
 use crate::verify::{Question, Valid};
 use crate::world::World;
@@ -117,6 +117,14 @@ impl Authority {
         permitted(&world, &live.key, carried.as_deref(), need).map_err(Failure::from)
     }
 
+    /// Whether the key is beyond the caller's reach whatever its rights: whom a product lets administer keys does not
+    /// administer those who do the same.
+    pub(crate) async fn is_beyond(&self, caller: &Caller, key: &Key) -> Result<bool, Failure> {
+        let Power::Key { id, .. } = &caller.power else { return Ok(false) };
+        let live = self.live(*id).await?.map_err(Refusal::Unauthenticated)?;
+        Ok(live.key.product.as_str() != LATCHKEY && administers_keys(&self.world(), key))
+    }
+
     /// What the caller may give away in `organization`, as far as this replica knows.
     pub(crate) async fn ceiling(&self, caller: &Caller, organization: OrganizationId) -> Result<Ceiling, Failure> {
         let Power::Key { id, carried } = &caller.power else { return Ok(Ceiling::unbounded()) };
@@ -206,9 +214,7 @@ fn permitted(world: &World, key: &Key, carried: Option<&Rights>, need: &Need) ->
     let wanted = Scope::new(need.scope).map_err(|_| missing())?;
     let rights = worth(world, key, carried);
     if product.name.as_str() != LATCHKEY {
-        let holds = product.scopes.iter().any(|(scope, entry)| {
-            entry.administers.as_ref() == Some(&wanted) && rights.allows(scope, None) == Allowed::Yes
-        });
+        let holds = administered(product, &rights).any(|scope| *scope == wanted);
         let within = key.organization == need.organization && need.product.as_ref() == Some(&key.product);
         return if holds && within { Ok(()) } else { Err(missing()) };
     }
@@ -228,6 +234,28 @@ fn worth(world: &World, key: &Key, carried: Option<&Rights>) -> Rights {
     carried.map_or_else(|| rights.clone(), |carried| rights.intersect(carried))
 }
 
+/// What rights in another product than `latchkey` administer. Each such scope must be held by its own name: a scope of
+/// a whole domain does not reach to its keys.
+fn administered<'w>(product: &'w Product, rights: &Rights) -> impl Iterator<Item = &'w Scope> {
+    let names: HashSet<Scope> = rights.names().into_iter().cloned().collect();
+    let held = product.scopes.iter().filter(move |(scope, _)| names.contains(*scope));
+    held.filter_map(|(_, entry)| entry.administers.as_ref())
+}
+
+/// Whether a scope administers something, or covers one that does.
+fn reaches_administration(product: &Product, scope: &Scope) -> bool {
+    let mut administering = product.scopes.iter().filter(|(_, entry)| entry.administers.is_some());
+    administering.any(|(other, _)| product.algebra.covers(std::slice::from_ref(scope), other))
+}
+
+/// Whether a key of another product than `latchkey` administers keys of its product.
+pub(crate) fn administers_keys(world: &World, key: &Key) -> bool {
+    world.product(&key.product).is_some_and(|product| {
+        let rights = world.rights(product, key.organization, &key.grants);
+        administered(product, &rights).next().is_some()
+    })
+}
+
 /// A key administrator of another product than `latchkey` may give every scope of it that administers nothing.
 fn ceiling_of(world: &World, key: &Key, carried: Option<&Rights>, organization: OrganizationId) -> Ceiling {
     let own = worth(world, key, carried);
@@ -235,16 +263,13 @@ fn ceiling_of(world: &World, key: &Key, carried: Option<&Rights>, organization: 
     if product.name.as_str() == LATCHKEY {
         return Ceiling::of([(key.product.clone(), own)], organization);
     }
-    let administers = product.scopes.iter().any(|(scope, entry)| {
-        entry.administers.is_some() && own.allows(scope, None) == Allowed::Yes
-    });
-    if !administers {
+    if administered(product, &own).next().is_none() {
         return Ceiling::of([], organization);
     }
     let plain: Vec<Scope> = product
         .scopes
         .iter()
-        .filter(|(_, entry)| entry.administers.is_none())
+        .filter(|(scope, _)| !reaches_administration(product, scope))
         .map(|(scope, _)| scope.clone())
         .collect();
     let rights = Rights::of_scopes(&plain, &credential::grant::Resources::All, product.algebra);

@@ -1,6 +1,7 @@
 //! Keys: made, seen, changed, rotated, ended.
 
 mod bulk;
+mod managed;
 mod mint;
 
 use credential::access::{Ceiling, Rights};
@@ -13,10 +14,13 @@ use credential::limit::Limit;
 use credential::role::{Comment, Name, ProductName};
 use credential::time::{Instant, Span};
 use store::change::NO_DETAIL;
-use store::keys::{KEY_NAME, KeyFilter, KeyOrder, KeyPlace};
+use store::keys::KEY_NAME;
 use store::{Change, Fault, Found, View};
 
+pub use store::keys::{KeyFilter, KeyOrder, KeyPlace};
+
 pub use bulk::{Bulk, BulkAction, BulkCreated, MAX_BULK};
+pub use managed::Managed;
 pub use mint::Shown;
 pub(crate) use mint::pair;
 
@@ -362,7 +366,7 @@ impl Authority {
                     let key = current(change, id)?;
                     refuse_stale(&key, version)?;
                     let key = transition(key)?;
-                    Ok(change.update_key(key, action, NO_DETAIL)?)
+                    change.update_key(key, action, NO_DETAIL).map_err(taken)
                 },
             )
             .await?;
@@ -381,6 +385,9 @@ impl Authority {
 
     /// Whether the caller may do this to the key; otherwise there is no such key, unless the caller may see it.
     pub(crate) async fn permit_on(&self, caller: &Caller, scope: &'static str, key: &Key) -> Result<(), Failure> {
+        if self.is_beyond(caller, key).await? {
+            return Err(Refusal::NotFound("key").into());
+        }
         if self.permit(caller, &need_on(READ, key)).await.is_err() && scope == READ {
             return Err(Refusal::NotFound("key").into());
         }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use credential::access::Allowed;
 use credential::event::{Action, Actor, Subject, SubjectKind};
-use credential::id::{FamilyId, TokenId};
+use credential::id::{FamilyId, KeyId, OrganizationId, TokenId};
 use credential::key::{Ask, Denial, Key, Maker, Verdict, decide};
 use credential::secret::Secret;
 use credential::time::Instant;
@@ -21,11 +21,14 @@ pub use claims::{Claims, Written};
 pub use refresh::{NotRefreshed, RefreshedPair};
 
 use crate::Authority;
-use crate::caller::Caller;
+use crate::caller::{Caller, Need};
 use crate::catalog::{Product, TokenType};
 use crate::failure::{Failure, Refusal};
 use crate::keys::new_family;
-use crate::verify::{Form, Presented, Question};
+use crate::verify::{Form, Presented, Valid};
+
+/// The scope of product `latchkey` that lets ask about tokens.
+const INTROSPECT: &str = "latchkey.introspect";
 
 /// A request for an access token by client credentials (RFC 6749, section 4.4).
 #[derive(Debug, Clone, Copy)]
@@ -42,6 +45,8 @@ pub struct TokenRequest<'a> {
     pub from: Option<IpAddr>,
     /// The only product whose clients are served; `None` is every product.
     pub product: Option<&'a str>,
+    /// The number of the organization that the token shall be for; `None` is the client's own, whichever it is.
+    pub organization: Option<i64>,
     /// The request's id, for the audit trail.
     pub request_id: &'a str,
 }
@@ -65,6 +70,8 @@ pub enum NoToken {
     Client(Denial),
     /// It asks for what it does not have.
     Scope(String),
+    /// It asks for an organization that it does not have.
+    Organization,
 }
 
 impl Authority {
@@ -92,6 +99,10 @@ impl Authority {
         let ask = Ask { scopes: &[], resource: None, from: request.from };
         if let Verdict::Denied(denial) = decide(key, &proven.live.rights, world.standing(key), &ask, now) {
             return Ok(Err(NoToken::Client(denial)));
+        }
+        let number = world.organization(key.organization).map_or(0, |organization| organization.number);
+        if request.organization.is_some_and(|asked| asked != number) {
+            return Ok(Err(NoToken::Organization));
         }
         let held = &proven.live.rights;
         let scopes = match request.scopes {
@@ -121,7 +132,6 @@ impl Authority {
         let organization = Some(key.organization);
         let token = match product.tokens.token_type {
             TokenType::Jwt => {
-                let number = world.organization(key.organization).map_or(0, |o| o.number);
                 let written = Written {
                     iss: &self.settings().issuer,
                     sub: subject(key, number),
@@ -190,9 +200,43 @@ impl Authority {
         Ok(Secret::from(signer.sign(kind, written)?))
     }
 
-    /// Revokes one token (RFC 7009), or the family of a refresh token. Whoever holds a token may end it; what is not a
-    /// token here is a success too, as the RFC has it.
+    /// Revokes one token of a client (RFC 7009), or the family of a refresh token; gives the number of the change. What is
+    /// not a token of that client is a success too, as the RFC has it, and changes nothing.
     pub async fn revoke_token(&self, caller: &Caller, client: &Key, text: &str) -> Result<Option<i64>, Failure> {
+        self.end_token(caller.actor(), client.id, client.organization, text).await
+    }
+
+    /// [`Authority::revoke_token`] for whoever holds the token and proves nothing else: keys whose tokens are all they
+    /// have, and people who found one.
+    pub async fn revoke_held_token(
+        &self,
+        text: &str,
+        from: Option<IpAddr>,
+        request_id: &str,
+    ) -> Result<Option<i64>, Failure> {
+        let of = match token::parse(text, &self.tags()) {
+            Ok(parsed) if matches!(parsed.word, Word::Access | Word::Refresh) => {
+                let id = FamilyId::from_bytes(parsed.id);
+                let family = self.store().view::<_, Fault>(move |view| view.family(id)).await?.and_then(Found::good);
+                family.filter(|family| family.issued(&parsed, text, &self.tags())).map(|family| family.key)
+            }
+            Ok(_) => None,
+            Err(_) => self.claims(text).map(|claims| claims.key),
+        };
+        let Some(key) = of else { return Ok(None) };
+        let Ok(live) = self.live(key).await? else { return Ok(None) };
+        let (id, organization) = (live.key.id, live.key.organization);
+        let actor = Actor::of(Maker::Key(id), Some(organization), from, request_id);
+        self.end_token(actor, id, organization, text).await
+    }
+
+    async fn end_token(
+        &self,
+        actor: Actor,
+        key: KeyId,
+        organization: OrganizationId,
+        text: &str,
+    ) -> Result<Option<i64>, Failure> {
         let now = self.now();
         if let Ok(parsed) = token::parse(text, &self.tags()) {
             if !matches!(parsed.word, Word::Access | Word::Refresh) {
@@ -203,21 +247,21 @@ impl Authority {
             else {
                 return Ok(None);
             };
-            let own = family.key == client.id && family.issued(&parsed, text, &self.tags());
+            let own = family.key == key && family.issued(&parsed, text, &self.tags());
             if !own || family.dead.is_some() {
                 return Ok(None);
             }
-            return self.kill_family(caller.actor(), family.id, credential::family::Death::Revoked, now).await.map(Some);
+            return self.kill_family(actor, family.id, credential::family::Death::Revoked, now).await.map(Some);
         }
         let Some(claims) = self.claims(text) else { return Ok(None) };
-        if claims.key != client.id || claims.expires_at <= now {
+        if claims.key != key || claims.expires_at <= now || self.world().revoked.contains(&claims.id) {
             return Ok(None);
         }
-        let (id, key, organization, until) = (claims.id, client.id, client.organization, claims.expires_at);
+        let (id, until) = (claims.id, claims.expires_at);
         let changed = self
             .store()
             .change(
-                caller.actor(),
+                actor,
                 now,
                 |_| Ok::<(), Failure>(()),
                 move |change| {
@@ -230,15 +274,28 @@ impl Authority {
         self.settle(&changed).await.map(Some)
     }
 
-    /// Asks about a token as RFC 7662 has it: any form of credential that a bearer presents.
-    pub async fn introspect(&self, text: &str) -> Result<Option<crate::verify::Valid>, Failure> {
-        let question = Question { consume: false, ..Question::bearer(text) };
-        Ok(self.verify_anywhere(&question).await?.verdict.ok())
-    }
-
-    /// Verification that asks about the credential itself, wherever it may be used from.
-    async fn verify_anywhere(&self, question: &Question<'_>) -> Result<crate::verify::Answer, Failure> {
-        self.verify(question).await
+    /// Asks about a token as RFC 7662 has it, or about any other credential that a bearer presents: about itself, wherever
+    /// it may be used from, and without spending its limits. `None` is every token that is not good, and every one that
+    /// is not the caller's to ask about.
+    pub async fn introspect(&self, caller: &Caller, text: &str) -> Result<Option<Valid>, Failure> {
+        let now = self.now();
+        self.must_be_fresh()?;
+        let Ok(proven) = self.proven(Presented::Bearer(text), now).await? else { return Ok(None) };
+        let key = &proven.live.key;
+        let need = Need { scope: INTROSPECT, organization: key.organization, product: None };
+        match self.permit(caller, &need).await {
+            Ok(()) => {}
+            Err(Failure::Refused(_)) => return Ok(None),
+            Err(fault) => return Err(fault),
+        }
+        let from = key.addresses.networks().first().map(ipnet::IpNet::addr);
+        let ask = Ask { scopes: &[], resource: None, from };
+        let rights = proven.narrowed.as_ref().unwrap_or(&proven.live.rights);
+        if let Verdict::Denied(_) = decide(key, rights, self.world().standing(key), &ask, now) {
+            return Ok(None);
+        }
+        self.must_be_fresh()?;
+        Ok(Some(Valid::unspent(proven)))
     }
 
     /// Whether a valid credential is a token, not a key's own secret.
@@ -252,6 +309,7 @@ impl From<NoToken> for Refusal {
         match no {
             NoToken::Client(denial) => Refusal::Unauthenticated(denial),
             NoToken::Scope(scope) => Refusal::Forbidden { scope },
+            NoToken::Organization => Refusal::NotFound("organization"),
         }
     }
 }

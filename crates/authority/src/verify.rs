@@ -15,15 +15,20 @@ use credential::secret::Digest;
 use credential::time::Instant;
 use credential::token::{self, Parsed, Word};
 use store::Fault;
+use store::nonces::SeenNonce;
 
 use crate::Authority;
+use crate::asker::Asker;
 use crate::failure::{Failure, Refusal};
 use crate::keyring::{Held, HeldFamily, Live};
 use crate::limits::Spent;
+use crate::signed::Signature;
 use crate::tokens::Claims;
 
 /// What is presented is refused unread beyond this length: the longest credential is a JWT of a few hundred bytes.
 pub const MAX_CREDENTIAL: usize = 8 * 1024;
+/// The longest public identifier: the longest that any dialect has is a prefix and a UUID.
+const MAX_HANDLE: usize = 256;
 
 /// A question.
 #[derive(Debug, Clone, Copy)]
@@ -44,6 +49,8 @@ pub struct Question<'a> {
     pub consume: bool,
     /// The route it takes, by name: for usage and for limits by path.
     pub route: &'a str,
+    /// Who asks about a credential that is not its own; what it may not ask about is unknown.
+    pub asker: Option<&'a Asker>,
 }
 
 /// How a credential is presented.
@@ -58,6 +65,8 @@ pub enum Presented<'a> {
         /// The client secret.
         secret: &'a str,
     },
+    /// A proof by a secret that is not sent.
+    Signed(Signature<'a>),
 }
 
 impl<'a> Question<'a> {
@@ -72,6 +81,7 @@ impl<'a> Question<'a> {
             cost: 1,
             consume: true,
             route: "",
+            asker: None,
         }
     }
 }
@@ -108,9 +118,17 @@ pub enum Form {
     Access(FamilyId),
     /// A JWT access token.
     Jwt(Arc<Claims>),
+    /// A signature, and what must not come again; nothing where its time is over.
+    Signature(Option<Box<SeenNonce>>),
 }
 
 impl Valid {
+    /// What is proven and allowed, without a look at its limits.
+    pub(crate) fn unspent(proven: ProvenKey) -> Self {
+        let ProvenKey { live, generation, form, expires_at, narrowed } = proven;
+        Self { live, generation, form, expires_at, limits: Vec::new(), narrowed }
+    }
+
     /// What the presented credential may: the key's rights, or the part of them that the token carries.
     pub fn rights(&self) -> &Rights {
         self.narrowed.as_ref().unwrap_or(&self.live.rights)
@@ -179,6 +197,9 @@ impl Authority {
         if let Verdict::Denied(denial) = decide(&live.key, rights, standing, &ask, now) {
             return Ok(Err(denial));
         }
+        if !self.is_first(&proven.form).await? {
+            return Ok(Err(Denial::Replayed));
+        }
         let limits = match self.spend(live, question, now).await? {
             Ok(limits) => limits,
             Err(retry_after_ms) => return Ok(Err(Denial::Limited { retry_after_ms })),
@@ -197,6 +218,7 @@ impl Authority {
         now: Instant,
     ) -> Result<Result<ProvenKey, Denial>, Failure> {
         match presented {
+            Presented::Signed(signature) => self.prove_signed(signature, now).await,
             Presented::Bearer(text) if text.len() > MAX_CREDENTIAL => Ok(Err(Denial::Unknown)),
             Presented::Bearer(text) if text.starts_with("lk_") => {
                 let Ok(parsed) = token::parse(text, &self.tags()) else { return Ok(Err(Denial::Unknown)) };
@@ -209,17 +231,13 @@ impl Authority {
             }
             Presented::Bearer(text) => self.prove_jwt(text, now).await,
             Presented::Pair { id, secret } => {
-                if secret.len() > MAX_CREDENTIAL || id.len() > 256 {
+                if secret.len() > MAX_CREDENTIAL {
                     return Ok(Err(Denial::Unknown));
                 }
                 if secret.starts_with("lk_") && token::parse(secret, &self.tags()).is_err() {
                     return Ok(Err(Denial::Unknown));
                 }
-                let key = match id.parse::<KeyId>() {
-                    Ok(id) => Some(id),
-                    Err(_) => self.keyring().key_of_handle(id, self.store()).await?,
-                };
-                let Some(key) = key else { return Ok(Err(Denial::Unknown)) };
+                let Some(key) = self.key_named(id).await? else { return Ok(Err(Denial::Unknown)) };
                 let proven = self.prove_secret(key, Kind::Client, secret, now).await?;
                 // A client id that was replaced proves nothing with a secret that was not its own.
                 Ok(proven.and_then(|proven| {
@@ -230,6 +248,15 @@ impl Authority {
                     if proven.live.key.live(now).any(owns) { Ok(proven) } else { Err(Denial::Unknown) }
                 }))
             }
+        }
+    }
+
+    /// The key that a public identifier names: its own id, or what a dialect calls it.
+    pub(crate) async fn key_named(&self, id: &str) -> Result<Option<KeyId>, Fault> {
+        match id.parse::<KeyId>() {
+            Ok(id) => Ok(Some(id)),
+            Err(_) if id.len() > MAX_HANDLE => Ok(None),
+            Err(_) => self.keyring().key_of_handle(id, self.store()).await,
         }
     }
 

@@ -1,0 +1,83 @@
+//! Keys as somebody sees them who administers the keys of one product.
+
+use std::collections::HashMap;
+
+use credential::id::KeyId;
+use credential::key::Key;
+use credential::name::ProductName;
+use credential::time::Instant;
+use store::keys::{KeyFilter, KeyOrder, KeyPlace};
+use store::{Fault, Found};
+
+use super::{MAX_PAGE, READ};
+use crate::Authority;
+use crate::caller::{Caller, Need, administers_keys};
+use crate::failure::Failure;
+
+/// A stretch of the keys that somebody manages.
+#[derive(Debug, Default)]
+pub struct Managed {
+    /// The keys, in the order in which they were made.
+    pub keys: Vec<Key>,
+    /// How many there are in all.
+    pub total: usize,
+}
+
+impl Authority {
+    /// The living keys of a product in the caller's organization that administer no keys themselves: `limit` of them, at
+    /// most [`MAX_PAGE`], after the first `offset`. To say how many there are, it reads them all.
+    pub async fn managed_keys(
+        &self,
+        caller: &Caller,
+        product: &ProductName,
+        offset: usize,
+        limit: usize,
+    ) -> Result<Managed, Failure> {
+        let organization = caller.organization;
+        let need = Need { scope: READ, organization, product: Some(product.clone()) };
+        self.permit(caller, &need).await?;
+        let filter = KeyFilter { product: Some(product.clone()), unrevoked: true, ..KeyFilter::of(organization) };
+        let (world, limit) = (self.world(), limit.min(MAX_PAGE));
+        let read = move |view: &store::View<'_>| -> Result<Managed, Fault> {
+            let mut managed = Managed::default();
+            let mut after = None;
+            loop {
+                let page = view.keys_page(&filter, KeyOrder::Oldest, after.as_ref(), MAX_PAGE)?;
+                let whole = page.len() == MAX_PAGE;
+                let mut last = None;
+                for key in page.into_iter().filter_map(Found::good) {
+                    last = Some(KeyPlace::of(&key));
+                    if administers_keys(&world, &key) {
+                        continue;
+                    }
+                    if managed.total >= offset && managed.keys.len() < limit {
+                        managed.keys.push(key);
+                    }
+                    managed.total += 1;
+                }
+                match last {
+                    Some(place) if whole => after = Some(place),
+                    _ => return Ok(managed),
+                }
+            }
+        };
+        Ok(self.store().view(read).await?)
+    }
+
+    /// When keys were last used, as far as it is written; a key that never was is not in the answer. At most [`MAX_PAGE`]
+    /// keys are looked at.
+    pub async fn last_used(&self, keys: &[KeyId]) -> Result<HashMap<KeyId, Instant>, Failure> {
+        let keys: Vec<KeyId> = keys.iter().take(MAX_PAGE).copied().collect();
+        let read = move |view: &store::View<'_>| -> Result<HashMap<KeyId, Instant>, Fault> {
+            let mut used = HashMap::new();
+            for key in keys {
+                let uses = view.usage_of(key, MAX_PAGE)?;
+                if let Some(latest) = uses.iter().map(|usage| usage.last_used_at).max() {
+                    used.insert(key, latest);
+                }
+            }
+            Ok(used)
+        };
+        Ok(self.store().view(read).await?)
+    }
+}
