@@ -200,7 +200,7 @@ impl Authority {
         if !self.is_first(&proven.form).await? {
             return Ok(Err(Denial::Replayed));
         }
-        let limits = match self.spend(live, question, now).await? {
+        let limits = match self.spend(live, question).await? {
             Ok(limits) => limits,
             Err(retry_after_ms) => return Ok(Err(Denial::Limited { retry_after_ms })),
         };

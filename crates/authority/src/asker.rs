@@ -1,0 +1,63 @@
+//! Who may ask about other people's credentials, and about whose.
+
+use std::fmt;
+use std::sync::LazyLock;
+
+use credential::access::{Allowed, ORGANIZATION_KIND};
+use credential::grant::Resources;
+use credential::id::OrganizationId;
+use credential::scope::{BadScope, Scope};
+
+use crate::Authority;
+use crate::catalog::LATCHKEY;
+use crate::failure::{Failure, Refusal};
+use crate::verify::{Question, Valid};
+use crate::world::World;
+
+const VERIFY: &str = "latchkey.verify";
+static SCOPE: LazyLock<Result<Scope, BadScope>> = LazyLock::new(|| Scope::new(VERIFY));
+
+/// Somebody who may ask whether credentials are good: of its own organization, and of those that its key lists.
+pub struct Asker {
+    valid: Valid,
+    /// Whether the scope is held for everything, so that the own organization needs no listing.
+    everywhere: bool,
+}
+
+impl fmt::Debug for Asker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Asker({})", self.valid.live.key.id)
+    }
+}
+
+impl Authority {
+    /// Finds who asks, by its own credential: a key of product `latchkey` with the scope `latchkey.verify`.
+    pub async fn asker(&self, question: &Question<'_>) -> Result<Asker, Failure> {
+        let valid = self.verify(question).await?.verdict.map_err(Refusal::Unauthenticated)?;
+        let missing = || Refusal::Forbidden { scope: VERIFY.to_owned() };
+        let scope = SCOPE.as_ref().map_err(|_| missing())?;
+        if valid.live.key.product.as_str() != LATCHKEY {
+            return Err(missing().into());
+        }
+        match valid.rights().allows(scope, None) {
+            Allowed::Yes => Ok(Asker { valid, everywhere: true }),
+            Allowed::ResourceNotAllowed => Ok(Asker { valid, everywhere: false }),
+            Allowed::MissingScope => Err(missing().into()),
+        }
+    }
+}
+
+impl Asker {
+    /// Whether this one may ask about credentials of the organization. Of another than its own only by name, and
+    /// only where its own administers it: a list that somebody wrote gives no more than the writer had.
+    pub(crate) fn may_ask(&self, world: &World, organization: OrganizationId) -> bool {
+        let own = self.valid.live.key.organization;
+        if own == organization && self.everywhere {
+            return true;
+        }
+        let Ok(scope) = SCOPE.as_ref() else { return false };
+        let there = format!("{ORGANIZATION_KIND}:{organization}");
+        let listed = |resources: &&Resources| matches!(resources, Resources::Listed(_)) && resources.reach(Some(&there));
+        self.valid.rights().reach(scope).iter().any(listed) && world.administers(own, organization)
+    }
+}
