@@ -8,6 +8,11 @@
 //!
 //! One request, one `now`: it is read once, at the edge of a use case, and passed down as a value.
 
+pub mod audit;
+pub mod backup;
+pub mod jobs;
+pub mod notices;
+pub mod setup;
 pub mod catalog;
 pub mod failure;
 pub mod keys;
@@ -17,10 +22,12 @@ pub mod roles;
 pub mod users;
 pub mod ports;
 pub mod settings;
+pub mod signed;
 pub mod tokens;
 pub mod verify;
 
 mod act;
+mod asker;
 mod caller;
 mod follow;
 mod idempotency;
@@ -43,6 +50,7 @@ use credential::token::TagKeys;
 use quick_cache::sync::Cache;
 use store::Store;
 
+pub use asker::Asker;
 pub use caller::Caller;
 pub use failure::{Failure, Refusal};
 pub use idempotency::Idempotency;
@@ -149,7 +157,7 @@ impl Authority {
             audit_key: ArcSwap::from_pointee(unlocked.audit),
             master: unlocked.master,
             checked: Cache::new(capacity),
-            limits: limits::Limits::default(),
+            limits: limits::Limits::new(&entropy).map_err(Failure::from)?,
             usage: usage::Usage::default(),
             position: tokio::sync::Mutex::new(Position { applied: 0, entry: None, epoch: 0, replica: None }),
             applying: tokio::sync::Mutex::default(),

@@ -3,11 +3,16 @@
 //! The operator's organization is the one with the number 1; it administers every other. A manager administers the
 //! organizations that it manages, and makes new ones of that kind only.
 
+mod settings;
+
 use credential::event::Action;
 use credential::id::OrganizationId;
 use credential::name::Name;
 use credential::organization::{Organization, OrganizationKind};
 use store::{Change, Found, View};
+
+pub use settings::OrganizationSettings;
+pub(crate) use settings::settings_of;
 
 use crate::Authority;
 use crate::act::{Done, MAX_PAGE, gives_nothing, hidden, refuse_stale};

@@ -20,7 +20,7 @@ use crate::ports::Entropy;
 
 /// What a data key is for.
 const PURPOSES: [&str; 3] = [ROWS, TAGS, AUDIT];
-const ROWS: &str = "rows";
+pub(crate) const ROWS: &str = "rows";
 const TAGS: &str = "tags";
 const AUDIT: &str = "audit";
 /// The subject in the feed by which replicas learn of a new data key.

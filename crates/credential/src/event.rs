@@ -149,6 +149,8 @@ words! {
         TokenIssued = "token.issued",
         /// An access token was revoked before its expiry.
         TokenRevoked = "token.revoked",
+        /// A revoked token has expired, and is remembered no longer.
+        TokenPurged = "token.purged",
         /// A chain of refresh tokens began.
         FamilyStarted = "family.started",
         /// A token of its current generation was presented for the first time.
@@ -157,6 +159,8 @@ words! {
         FamilyRevoked = "family.revoked",
         /// A refresh token was used again after its time; its chain is ended.
         FamilyReused = "family.reused",
+        /// A chain of refresh tokens lapsed long ago, and was removed for good.
+        FamilyPurged = "family.purged",
         /// A signing key is published, and does not sign yet.
         SigningKeyPublished = "signing_key.published",
         /// It signs.
