@@ -38,6 +38,21 @@ pub struct Turn {
     pub last: Option<i64>,
 }
 
+/// The last turn at a meter: what the holder spent, exactly.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settled {
+    /// What is counted.
+    pub meter: String,
+    /// Who counted.
+    pub holder: String,
+    /// The window of the limit.
+    pub window: Span,
+    /// To how many milliseconds what was spent is kept together.
+    pub slice: Span,
+    /// What was spent and still counts.
+    pub blocks: Vec<Block>,
+}
+
 /// What a turn gave.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Turned {
@@ -49,7 +64,7 @@ pub struct Turned {
 
 // A row that comes back begins above every number it had: its holders would take the others' turns for their own.
 const TAKE: &str = "\
-    INSERT INTO limit_meter (meter, leases) VALUES ($1, $2 * 1024)
+    INSERT INTO limit_meter (meter, leases) VALUES ($1, CAST($2 AS BIGINT) * 1024)
     ON CONFLICT (meter) DO UPDATE SET leases = limit_meter.leases + 1
     RETURNING leases";
 const SPENT: &str = "\
@@ -91,7 +106,13 @@ impl Store {
         let mut places: Vec<usize> = (0..turns.len()).collect();
         places.sort_by(|one, other| turns[*one].meter.cmp(&turns[*other].meter));
         self.write(move |view| {
-            let mut turned = vec![Turned { number: 0, others: None }; turns.len()];
+            let mut turned = vec![
+                Turned {
+                    number: 0,
+                    others: None
+                };
+                turns.len()
+            ];
             for place in &places {
                 turned[*place] = view.take_turn(&turns[*place], now)?;
             }
@@ -100,21 +121,21 @@ impl Store {
         .await
     }
 
-    /// Puts exactly these blocks in the place of all that a holder has at a meter: its last turn.
-    pub async fn settle_meter(
+    /// Puts exactly these blocks in the place of all that a holder has at its meters, at most [`MAX_TURNS`] of them: its
+    /// last turns.
+    pub async fn settle_meters(
         &self,
-        meter: &str,
-        holder: &str,
-        limit: (Span, Span),
-        blocks: Vec<Block>,
+        mut settled: Vec<Settled>,
         now: Instant,
     ) -> Result<(), Fault> {
-        let (meter, holder) = (meter.to_owned(), holder.to_owned());
-        let (window, slice) = limit;
+        if settled.len() > MAX_TURNS {
+            return Err(Fault::Unsupported("more than 500 turns at once"));
+        }
+        settled.sort_by(|one, other| one.meter.cmp(&other.meter));
         self.write(move |view| {
-            view.row(TAKE, args![&meter, now.millis()])?;
-            view.execute(FORGET, args![&meter, &holder])?;
-            blocks.iter().try_for_each(|block| view.put_spent(&meter, &holder, window, slice, *block, now))
+            settled
+                .iter()
+                .try_for_each(|settled| view.settle(settled, now))
         })
         .await
     }
@@ -133,27 +154,63 @@ impl Store {
 impl View<'_> {
     fn take_turn(&self, turn: &Turn, now: Instant) -> Result<Turned, Fault> {
         let number = self.one(TAKE, args![&turn.meter, now.millis()])?.int(0)?;
-        self.put_spent(&turn.meter, &turn.holder, turn.window, turn.slice, turn.spent, now)?;
+        let window = turn.window.millis();
+        self.put_spent(
+            (&turn.meter, &turn.holder),
+            (turn.window, turn.slice),
+            turn.spent,
+            now,
+        )?;
         if turn.open == 0 {
             self.execute(CLOSE, args![&turn.meter, OPEN_SLICE, &turn.holder])?;
         } else {
-            let (window, until) = (turn.window.millis(), turn.until.millis());
-            self.execute(OPEN, args![&turn.meter, OPEN_SLICE, &turn.holder, whole(turn.open), window, until])?;
+            let until = turn.until.millis();
+            self.execute(
+                OPEN,
+                args![
+                    &turn.meter,
+                    OPEN_SLICE,
+                    &turn.holder,
+                    whole(turn.open),
+                    window,
+                    until
+                ],
+            )?;
         }
         if turn.last.is_some_and(|last| last + 1 == number) {
-            return Ok(Turned { number, others: None });
+            return Ok(Turned {
+                number,
+                others: None,
+            });
         }
         let others = self.rows(OTHERS, args![&turn.meter, &turn.holder, now.millis()])?;
-        let others = others.iter().map(|row| Ok(Block { units: units(row)?, closed: Some(instant(row, 1)?) }));
-        Ok(Turned { number, others: Some(others.collect::<Result<_, Fault>>()?) })
+        let block = |row: &Row| {
+            Ok(Block {
+                units: units(row)?,
+                closed: Some(instant(row, 1)?),
+            })
+        };
+        Ok(Turned {
+            number,
+            others: Some(others.iter().map(block).collect::<Result<_, Fault>>()?),
+        })
+    }
+
+    fn settle(&self, settled: &Settled, now: Instant) -> Result<(), Fault> {
+        self.one(TAKE, args![&settled.meter, now.millis()])?;
+        self.execute(FORGET, args![&settled.meter, &settled.holder])?;
+        let names = (settled.meter.as_str(), settled.holder.as_str());
+        let limit = (settled.window, settled.slice);
+        settled
+            .blocks
+            .iter()
+            .try_for_each(|block| self.put_spent(names, limit, *block, now))
     }
 
     fn put_spent(
         &self,
-        meter: &str,
-        holder: &str,
-        window: Span,
-        slice: Span,
+        (meter, holder): (&str, &str),
+        (window, slice): (Span, Span),
         spent: Block,
         now: Instant,
     ) -> Result<(), Fault> {
@@ -162,7 +219,17 @@ impl View<'_> {
         }
         let closed_at = spent.closed.unwrap_or(now).millis();
         let slice_at = closed_at - closed_at.rem_euclid(slice.millis().max(1));
-        self.execute(SPENT, args![meter, slice_at, holder, whole(spent.units), window.millis(), closed_at])?;
+        self.execute(
+            SPENT,
+            args![
+                meter,
+                slice_at,
+                holder,
+                whole(spent.units),
+                window.millis(),
+                closed_at
+            ],
+        )?;
         Ok(())
     }
 }

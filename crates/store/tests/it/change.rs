@@ -170,7 +170,12 @@ on_each_engine! {
 }
 
 fn key_of(view: &store::View<'_>) -> Result<credential::id::KeyId, Fault> {
-    let page = view.keys_page(&store::keys::KeyFilter::default(), store::keys::KeyOrder::Oldest, None, 1)?;
+    let page = view.keys_page(
+        &store::keys::KeyFilter::default(),
+        store::keys::KeyOrder::Oldest,
+        None,
+        1,
+    )?;
     match page.into_iter().next() {
         Some(store::Found::Tampered(subject)) => Ok(subject.id.parse().expect("an id")),
         other => panic!("not expected under another vault: {other:?}"),

@@ -35,7 +35,11 @@ async fn populated(database: &Database) -> Populated {
     key.owner = Some(world.user("x@example.com").id);
     world.write_key(&key).await;
     let family = world.family(&key);
-    let (user, role, second) = (world.user("ada@example.com"), world.role("Operator"), organization(2, "Second"));
+    let (user, role, second) = (
+        world.user("ada@example.com"),
+        world.role("Operator"),
+        organization(2, "Second"),
+    );
     let (owner, new_family, new_second) = (key.clone(), family.clone(), second.clone());
     world
         .change(move |change| {
@@ -45,25 +49,44 @@ async fn populated(database: &Database) -> Populated {
             change.set_password(user.id, "a hash")?;
             change.insert_role(&role, Action::RoleCreated, NO_DETAIL)?;
             let token = RevokedToken {
-                id: TOKEN, organization: owner.organization, key: owner.id, expires_at: after(60), at: NOW,
+                id: TOKEN,
+                organization: owner.organization,
+                key: owner.id,
+                expires_at: after(60),
+                at: NOW,
             };
             change.revoke_token(&token, NO_DETAIL)?;
             let setting = |organization| Setting {
-                name: "grace".to_owned(), organization, value: "60".to_owned(), version: 0,
+                name: "grace".to_owned(),
+                organization,
+                value: "60".to_owned(),
+                version: 0,
             };
             change.put_setting(setting(None), NO_DETAIL)?;
             change.put_setting(setting(Some(owner.organization)), NO_DETAIL)?;
             let catalog = Catalog {
-                product: product("demo"), digest: "d".to_owned(), body: "b".to_owned(), version: 0,
+                product: product("demo"),
+                digest: "d".to_owned(),
+                body: "b".to_owned(),
+                version: 0,
             };
             change.put_catalog(catalog, NO_DETAIL)?;
             change.insert_signing_key(&signing_key(), Action::SigningKeyPublished, NO_DETAIL)?;
             change.insert_vault_key(&VaultKey {
-                purpose: "rows".to_owned(), version: 1, wrapped: vec![1], created_at: NOW, retired_at: None,
+                purpose: "rows".to_owned(),
+                version: 1,
+                wrapped: vec![1],
+                created_at: NOW,
+                retired_at: None,
             })
         })
         .await;
-    Populated { world, key, family, second }
+    Populated {
+        world,
+        key,
+        family,
+        second,
+    }
 }
 
 fn signing_key() -> SigningKey {
@@ -84,31 +107,49 @@ fn signing_key() -> SigningKey {
 
 /// Edits of one column, each with the kind of the row that they are found in.
 const EDITS: &[(&str, &str)] = &[
-    ("key", "UPDATE api_key SET organization = (SELECT MAX(id) FROM organization)"),
+    (
+        "key",
+        "UPDATE api_key SET organization = (SELECT MAX(id) FROM organization)",
+    ),
     ("key", "UPDATE api_key SET product = 'other'"),
     ("key", "UPDATE api_key SET kind = 'client'"),
-    ("key", "UPDATE api_key SET name = 'another', name_fold = 'another'"),
+    (
+        "key",
+        "UPDATE api_key SET name = 'another', name_fold = 'another'",
+    ),
     ("key", "UPDATE api_key SET name_fold = 'another'"),
     ("key", "UPDATE api_key SET comment = 'another'"),
-    ("key", "UPDATE api_key SET grants = REPLACE(grants, 'a:read', 'a:write')"),
+    (
+        "key",
+        "UPDATE api_key SET grants = REPLACE(grants, 'a:read', 'a:write')",
+    ),
     ("key", "UPDATE api_key SET grants = 'no JSON'"),
     ("key", "UPDATE api_key SET addresses = '[]'"),
     ("key", "UPDATE api_key SET limits = '[]'"),
     ("key", "UPDATE api_key SET expires_at = expires_at + 1"),
     ("key", "UPDATE api_key SET expires_at = NULL"),
-    ("key", "UPDATE api_key SET state = 'disabled', state_at = 1, state_by = 'system'"),
+    (
+        "key",
+        "UPDATE api_key SET state = 'disabled', state_at = 1, state_by = 'system'",
+    ),
     ("key", "UPDATE api_key SET state = 'unheard of'"),
     ("key", "UPDATE api_key SET owner = NULL"),
     ("key", "UPDATE api_key SET created_at = 1"),
     ("key", "UPDATE api_key SET created_by = 'nobody'"),
-    ("key", "UPDATE api_key SET created_by = 'user:01010101-0101-0101-0101-010101010101'"),
+    (
+        "key",
+        "UPDATE api_key SET created_by = 'user:01010101-0101-0101-0101-010101010101'",
+    ),
     ("key", "UPDATE api_key SET edited_at = 1"),
     ("key", "UPDATE api_key SET rotated_at = 1"),
     ("key", "UPDATE api_key SET current_generation = 1"),
     ("key", "UPDATE api_key SET current_generation = -1"),
     ("key", "UPDATE api_key SET current_handle = 'another'"),
     ("key", "UPDATE api_key SET current_since = 1"),
-    ("key", "UPDATE api_key SET previous_generation = 5, previous_since = 1, previous_until = 9000000000000"),
+    (
+        "key",
+        "UPDATE api_key SET previous_generation = 5, previous_since = 1, previous_until = 9000000000000",
+    ),
     ("key", "UPDATE api_key SET previous_until = 9000000000000"),
     ("key", "UPDATE api_key SET version = 2"),
     ("key", "UPDATE handle SET handle = 'another'"),
@@ -121,21 +162,54 @@ const EDITS: &[(&str, &str)] = &[
     ("family", "UPDATE family SET access_life = 9000000000000"),
     ("family", "UPDATE family SET access_life = -1"),
     ("family", "UPDATE family SET refresh_life = 9000000000000"),
-    ("family", "UPDATE family SET dead_at = 1, dead_why = 'revoked'"),
+    (
+        "family",
+        "UPDATE family SET dead_at = 1, dead_why = 'revoked'",
+    ),
     ("family", "UPDATE family SET created_at = 1"),
     ("family", "UPDATE family SET version = 2"),
-    ("organization", "UPDATE organization SET number = 7 WHERE number = 2"),
-    ("organization", "UPDATE organization SET name = 'another', name_fold = 'another' WHERE number = 2"),
-    ("organization", "UPDATE organization SET name_fold = 'another' WHERE number = 2"),
-    ("organization", "UPDATE organization SET kind = 'manager' WHERE number = 2"),
-    ("organization", "UPDATE organization SET parent = '01010101-0101-0101-0101-010101010101' WHERE number = 2"),
-    ("organization", "UPDATE organization SET active = 0 WHERE number = 2"),
-    ("organization", "UPDATE organization SET created_at = 1 WHERE number = 2"),
-    ("organization", "UPDATE organization SET version = 2 WHERE number = 2"),
-    ("user", "UPDATE person SET organization = (SELECT MAX(id) FROM organization)"),
+    (
+        "organization",
+        "UPDATE organization SET number = 7 WHERE number = 2",
+    ),
+    (
+        "organization",
+        "UPDATE organization SET name = 'another', name_fold = 'another' WHERE number = 2",
+    ),
+    (
+        "organization",
+        "UPDATE organization SET name_fold = 'another' WHERE number = 2",
+    ),
+    (
+        "organization",
+        "UPDATE organization SET kind = 'manager' WHERE number = 2",
+    ),
+    (
+        "organization",
+        "UPDATE organization SET parent = '01010101-0101-0101-0101-010101010101' WHERE number = 2",
+    ),
+    (
+        "organization",
+        "UPDATE organization SET active = 0 WHERE number = 2",
+    ),
+    (
+        "organization",
+        "UPDATE organization SET created_at = 1 WHERE number = 2",
+    ),
+    (
+        "organization",
+        "UPDATE organization SET version = 2 WHERE number = 2",
+    ),
+    (
+        "user",
+        "UPDATE person SET organization = (SELECT MAX(id) FROM organization)",
+    ),
     ("user", "UPDATE person SET email = 'eve@example.com'"),
     ("user", "UPDATE person SET name = 'Eve'"),
-    ("user", "UPDATE person SET roles = '[{\"role\":\"01010101-0101-0101-0101-010101010101\",\"resources\":\"all\"}]'"),
+    (
+        "user",
+        "UPDATE person SET roles = '[{\"role\":\"01010101-0101-0101-0101-010101010101\",\"resources\":\"all\"}]'",
+    ),
     ("user", "UPDATE person SET active = 0"),
     ("user", "UPDATE person SET created_at = 1"),
     ("user", "UPDATE person SET version = 2"),
@@ -145,15 +219,30 @@ const EDITS: &[(&str, &str)] = &[
     ("role", "UPDATE role SET product = 'other'"),
     ("role", "UPDATE role SET name = 'Another'"),
     ("role", "UPDATE role SET description = 'another'"),
-    ("role", "UPDATE role SET scopes = '[\"a:read\",\"b:write\",\"c:write\"]'"),
+    (
+        "role",
+        "UPDATE role SET scopes = '[\"a:read\",\"b:write\",\"c:write\"]'",
+    ),
     ("role", "UPDATE role SET deleted = 1"),
     ("role", "UPDATE role SET version = 2"),
-    ("token", "UPDATE revoked_token SET organization = '01010101-0101-0101-0101-010101010101'"),
-    ("token", "UPDATE revoked_token SET key_id = '01010101-0101-0101-0101-010101010101'"),
+    (
+        "token",
+        "UPDATE revoked_token SET organization = '01010101-0101-0101-0101-010101010101'",
+    ),
+    (
+        "token",
+        "UPDATE revoked_token SET key_id = '01010101-0101-0101-0101-010101010101'",
+    ),
     ("token", "UPDATE revoked_token SET expires_at = 1"),
     ("token", "UPDATE revoked_token SET at = 1"),
-    ("settings", "UPDATE setting SET value = '9000000' WHERE scope = ''"),
-    ("settings", "UPDATE setting SET version = 2 WHERE scope = ''"),
+    (
+        "settings",
+        "UPDATE setting SET value = '9000000' WHERE scope = ''",
+    ),
+    (
+        "settings",
+        "UPDATE setting SET version = 2 WHERE scope = ''",
+    ),
     ("catalog", "UPDATE catalog SET digest = 'another'"),
     ("catalog", "UPDATE catalog SET body = 'another'"),
     ("catalog", "UPDATE catalog SET version = 2"),
@@ -179,7 +268,10 @@ const REMOVALS: &[(&str, &str)] = &[
     ("catalog", "DELETE FROM catalog"),
     ("signing_key", "DELETE FROM signing_key"),
     ("server", "DELETE FROM vault_key"),
-    ("token", "UPDATE revoked_token SET id = '01010101-0101-0101-0101-010101010101'"),
+    (
+        "token",
+        "UPDATE revoked_token SET id = '01010101-0101-0101-0101-010101010101'",
+    ),
     ("role", "UPDATE role SET id = 'no id at all'"),
 ];
 
@@ -363,7 +455,10 @@ async fn edited(world: &World, edit: &'static str) -> Vec<(String, String, Wrong
     for [save, _, _] in TABLES {
         world.sql(save, args![]).await;
     }
-    assert!(world.sql(edit, args![]).await > 0, "{edit} changes something");
+    assert!(
+        world.sql(edit, args![]).await > 0,
+        "{edit} changes something"
+    );
     let found = world.mismatches().await;
     for [_, clear, _] in TABLES {
         world.sql(clear, args![]).await;
@@ -377,7 +472,12 @@ async fn edited(world: &World, edit: &'static str) -> Vec<(String, String, Wrong
 macro_rules! table {
     ($name:literal) => {
         [
-            concat!("CREATE TABLE IF NOT EXISTS kept_", $name, " AS SELECT * FROM ", $name),
+            concat!(
+                "CREATE TABLE IF NOT EXISTS kept_",
+                $name,
+                " AS SELECT * FROM ",
+                $name
+            ),
             concat!("DELETE FROM ", $name),
             concat!("INSERT INTO ", $name, " SELECT * FROM kept_", $name),
         ]
@@ -400,4 +500,3 @@ const fn tables() -> [[&'static str; 3]; 11] {
         table!("vault_key"),
     ]
 }
-

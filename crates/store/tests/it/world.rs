@@ -53,9 +53,17 @@ impl World {
         let store = Store::open(database.url()).await.expect("it opens");
         store.unlock(vault(&[1]), entropy());
         let organization = organization(1, "Acme");
-        let world = Self { store: Arc::new(store), organization, count: AtomicU64::new(1) };
+        let world = Self {
+            store: Arc::new(store),
+            organization,
+            count: AtomicU64::new(1000),
+        };
         let first = world.organization.clone();
-        world.change(move |change| change.insert_organization(&first, Action::OrganizationCreated, NO_DETAIL)).await;
+        world
+            .change(move |change| {
+                change.insert_organization(&first, Action::OrganizationCreated, NO_DETAIL)
+            })
+            .await;
         world
     }
 
@@ -71,7 +79,9 @@ impl World {
         &self,
         body: impl FnMut(&mut Change<'_>) -> Result<T, Fault> + Send + 'static,
     ) -> Result<Changed<T>, Fault> {
-        self.store.change(Actor::SYSTEM, NOW, |_| Ok(()), body).await
+        self.store
+            .change(Actor::SYSTEM, NOW, |_| Ok(()), body)
+            .await
     }
 
     pub(crate) async fn view<T: Send + 'static>(
@@ -84,7 +94,11 @@ impl World {
     /// A statement behind the server's back; says how many rows it changed.
     pub(crate) async fn sql(&self, sql: &'static str, args: &[Arg<'static>]) -> u64 {
         let args = args.to_vec();
-        let changed = self.store.db().write(move |tx| tx.execute(sql, &args)).await;
+        let changed = self
+            .store
+            .db()
+            .write(move |tx| tx.execute(sql, &args))
+            .await;
         changed.expect("the statement runs")
     }
 
@@ -115,7 +129,12 @@ impl World {
             created_by: Maker::System,
             edited_at: NOW,
             rotated_at: None,
-            current: Credential { generation: 0, handle: None, proof: Proof::Digest([7; 32]), since: NOW },
+            current: Credential {
+                generation: 0,
+                handle: None,
+                proof: Proof::Digest([7; 32]),
+                since: NOW,
+            },
             previous: None,
             version: 1,
         }
@@ -130,7 +149,8 @@ impl World {
 
     pub(crate) async fn write_key(&self, key: &Key) {
         let key = key.clone();
-        self.change(move |change| change.insert_key(&key, true, Action::KeyCreated, NO_DETAIL)).await;
+        self.change(move |change| change.insert_key(&key, true, Action::KeyCreated, NO_DETAIL))
+            .await;
     }
 
     pub(crate) async fn read_key(&self, id: KeyId) -> Option<store::Found<Key>> {
