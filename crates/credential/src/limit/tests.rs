@@ -222,6 +222,22 @@ proptest! {
     }
 
     #[test]
+    fn a_window_told_as_blocks_is_the_same_window_again(
+        quota in 1_u64..20, steps in proptest::collection::vec((0_i64..300, 1_u64..4), 0..60), later in 0_i64..3000,
+    ) {
+        let limit = limit(quota, 1000);
+        let mut window = Window::new();
+        let mut now = 0;
+        for (step, cost) in steps {
+            now += step;
+            window.spend(&limit, cost, at(now));
+        }
+        let blocks: Vec<Block> = window.blocks().collect();
+        let mut again = Window::restored(&limit, &blocks, at(now));
+        prop_assert_eq!(again.standing(&limit, at(now + later)), window.standing(&limit, at(now + later)));
+    }
+
+    #[test]
     fn crashes_admit_nothing_more(
         quota in 1_u64..60,
         steps in proptest::collection::vec((0_i64..400, 1_u64..4, proptest::bool::weighted(0.1)), 1..150),

@@ -105,6 +105,14 @@ impl Window {
         self.spent.is_empty()
     }
 
+    /// What counts, as blocks that tell the same window again.
+    pub fn blocks(&self) -> impl Iterator<Item = Block> + '_ {
+        self.spent.iter().map(|spent| Block {
+            units: spent.cost,
+            closed: Some(spent.end - Span::from_millis(1)),
+        })
+    }
+
     /// Counts a cost that was admitted.
     pub(super) fn add(&mut self, limit: &Limit, cost: u64, now: Instant) {
         self.pass(limit, now);
