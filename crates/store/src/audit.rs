@@ -58,17 +58,20 @@ macro_rules! filtered {
                AND (CAST($5 AS TEXT) IS NULL OR actor_id = $5)
                AND (CAST($6 AS BIGINT) IS NULL OR at >= $6)
                AND (CAST($7 AS BIGINT) IS NULL OR at < $7)
-               AND (CAST($8 AS BIGINT) IS NULL OR ",
+               AND ",
             $place,
-            ") ORDER BY ",
+            " ORDER BY ",
             $order,
             " LIMIT $9"
         )
     };
 }
 
-const OLDEST: &str = filtered!("seq > $8", "seq");
-const NEWEST: &str = filtered!("seq < $8", "seq DESC");
+const OLDEST: &str = filtered!("seq > COALESCE(CAST($8 AS BIGINT), -1)", "seq");
+const NEWEST: &str = filtered!(
+    "seq < COALESCE(CAST($8 AS BIGINT), 9223372036854775807)",
+    "seq DESC"
+);
 const CHAIN: &str = concat!(
     "SELECT ",
     event_columns!(),

@@ -51,7 +51,7 @@ impl Recorded for Catalog {
 
 const PAGE: &str = "\
     SELECT product, digest, body, version, mac FROM catalog
-    WHERE CAST($1 AS TEXT) IS NULL OR product > $1 ORDER BY product LIMIT $2";
+    WHERE product > COALESCE(CAST($1 AS TEXT), '') ORDER BY product LIMIT $2";
 const GET: &str = "SELECT product, digest, body, version, mac FROM catalog WHERE product = $1";
 const INSERT: &str =
     "INSERT INTO catalog (product, digest, body, version, mac) VALUES ($1, $2, $3, $4, $5)";

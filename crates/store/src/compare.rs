@@ -85,11 +85,11 @@ const TOLD_IN_ISSUANCE: &str = "\
     WHERE subject_kind = $1 AND subject_id = $2 AND subject_version > 0 ORDER BY subject_version DESC LIMIT 1";
 const SUBJECTS: &str = "\
     SELECT subject_id FROM audit
-    WHERE subject_kind = $1 AND subject_version > 0 AND (CAST($2 AS TEXT) IS NULL OR subject_id > $2)
+    WHERE subject_kind = $1 AND subject_version > 0 AND subject_id > COALESCE(CAST($2 AS TEXT), '')
     GROUP BY subject_id ORDER BY subject_id LIMIT $3";
 const ISSUED: &str = "\
     SELECT subject_id FROM issuance
-    WHERE subject_kind = $1 AND subject_version > 0 AND (CAST($2 AS TEXT) IS NULL OR subject_id > $2)
+    WHERE subject_kind = $1 AND subject_version > 0 AND subject_id > COALESCE(CAST($2 AS TEXT), '')
     GROUP BY subject_id ORDER BY subject_id LIMIT $3";
 
 impl Store {

@@ -42,7 +42,7 @@ const GET: &str = concat!("SELECT ", columns!(), " FROM family WHERE id = $1");
 const OF_KEY: &str = concat!(
     "SELECT ",
     columns!(),
-    " FROM family WHERE key_id = $1 AND (CAST($2 AS TEXT) IS NULL OR id > $2) ORDER BY id LIMIT $3"
+    " FROM family WHERE key_id = $1 AND id > COALESCE(CAST($2 AS TEXT), '') ORDER BY id LIMIT $3"
 );
 const LIVE_OF_KEY: &str = concat!(
     "SELECT ",
@@ -52,7 +52,7 @@ const LIVE_OF_KEY: &str = concat!(
 const PAGE: &str = concat!(
     "SELECT ",
     columns!(),
-    " FROM family WHERE CAST($1 AS TEXT) IS NULL OR id > $1 ORDER BY id LIMIT $2"
+    " FROM family WHERE id > COALESCE(CAST($1 AS TEXT), '') ORDER BY id LIMIT $2"
 );
 const LAPSED: &str = concat!(
     "SELECT ",

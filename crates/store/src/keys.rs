@@ -129,7 +129,18 @@ const BY_HANDLE: &str = concat!(
 const AFTER: &str = concat!(
     "SELECT ",
     columns!(),
-    " FROM api_key WHERE CAST($1 AS TEXT) IS NULL OR id > $1 ORDER BY id LIMIT $2"
+    " FROM api_key WHERE id > COALESCE(CAST($1 AS TEXT), '') ORDER BY id LIMIT $2"
+);
+const EXPIRING: &str = concat!(
+    "SELECT ",
+    columns!(),
+    " FROM api_key WHERE (expires_at, id) > ($1, $2) AND expires_at >= $1 AND expires_at < $3
+      ORDER BY expires_at, id LIMIT $4"
+);
+const REVOKED: &str = concat!(
+    "SELECT ",
+    columns!(),
+    " FROM api_key WHERE state = 'revoked' AND state_at < $1 ORDER BY state_at, id LIMIT $2"
 );
 const HANDLE: &str = "SELECT key_id FROM handle WHERE handle = $1";
 const BY_NAME: &str = concat!("SELECT ", columns!(), " FROM api_key WHERE name_lock = $1");
@@ -160,9 +171,9 @@ macro_rules! page {
             " FROM api_key WHERE ",
             $of,
             filter!(),
-            " AND (CAST($13 AS TEXT) IS NULL OR ",
+            " AND ",
             $after,
-            ") ORDER BY ",
+            " ORDER BY ",
             $order,
             " LIMIT $15"
         )
@@ -172,17 +183,9 @@ macro_rules! page {
 macro_rules! pages {
     ($of:literal) => {
         [
-            page!($of, "(id > $13 AND CAST($14 AS TEXT) IS NOT NULL)", "id"),
-            page!(
-                $of,
-                "(id < $13 AND CAST($14 AS TEXT) IS NOT NULL)",
-                "id DESC"
-            ),
-            page!(
-                $of,
-                "(name_fold > $14 OR (name_fold = $14 AND id > $13))",
-                "name_fold, id"
-            ),
+            page!($of, "id > $13 AND CAST($14 AS TEXT) IS NOT NULL", "id"),
+            page!($of, "id < COALESCE(NULLIF(CAST($13 AS TEXT), ''), '~') AND CAST($14 AS TEXT) IS NOT NULL", "id DESC"),
+            page!($of, "(name_fold, id) > ($14, $13)", "name_fold, id"),
         ]
     };
 }
@@ -251,10 +254,37 @@ impl View<'_> {
             KeyOrder::Name => texts[2],
         };
         let mut args = filter.args();
-        args.push(Arg::from(after.map(|place| place.id.to_string())));
-        args.push(Arg::from(after.map(|place| place.name.as_str())));
+        args.push(Arg::from(
+            after.map(|place| place.id.to_string()).unwrap_or_default(),
+        ));
+        args.push(Arg::from(after.map_or("", |place| place.name.as_str())));
         args.push(Arg::from(page_size(limit)));
         self.rows(text, &args)?
+            .iter()
+            .map(|row| read(self, row))
+            .collect()
+    }
+
+    /// Keys whose expiry lies from one moment to before another, the earliest first; `after` is the last key of the page
+    /// before, whose expiry is `from` then.
+    pub fn keys_expiring(
+        &self,
+        from: Instant,
+        before: Instant,
+        after: Option<KeyId>,
+        limit: usize,
+    ) -> Result<Vec<Found<Key>>, Fault> {
+        let after = after.map(|id| id.to_string()).unwrap_or_default();
+        let args = args![from.millis(), after, before.millis(), page_size(limit)];
+        self.rows(EXPIRING, args)?
+            .iter()
+            .map(|row| read(self, row))
+            .collect()
+    }
+
+    /// Keys that were revoked before a moment, the earliest first.
+    pub fn keys_revoked(&self, before: Instant, limit: usize) -> Result<Vec<Found<Key>>, Fault> {
+        self.rows(REVOKED, args![before.millis(), page_size(limit)])?
             .iter()
             .map(|row| read(self, row))
             .collect()

@@ -86,8 +86,7 @@ const OF_METER: &str = "\
     ORDER BY slice_at, holder LIMIT $2";
 const PAGE: &str = "\
     SELECT meter, slice_at, holder, units, window_ms, closed_at FROM limit_block
-    WHERE CAST($1 AS TEXT) IS NULL OR meter > $1
-        OR (meter = $1 AND (slice_at > $2 OR (slice_at = $2 AND holder > $3)))
+    WHERE (meter, slice_at, holder) > ($1, $2, $3)
     ORDER BY meter, slice_at, holder LIMIT $4";
 const LOCK_METER: &str = "\
     INSERT INTO limit_meter (meter, leases) VALUES ($1, 1)
@@ -124,9 +123,9 @@ impl View<'_> {
         limit: usize,
     ) -> Result<Vec<Reserved>, Fault> {
         let args = args![
-            after.map(|block| block.meter.as_str()),
-            after.map(|block| block.slice_at.millis()),
-            after.map(|block| block.holder.as_str()),
+            after.map_or("", |block| block.meter.as_str()),
+            after.map_or(i64::MIN, |block| block.slice_at.millis()),
+            after.map_or("", |block| block.holder.as_str()),
             page_size(limit)
         ];
         self.rows(PAGE, args)?.iter().map(read_block).collect()

@@ -26,7 +26,7 @@ const USE: &str = "\
     ON CONFLICT (key_id, nonce) DO NOTHING";
 const PAGE: &str = "\
     SELECT key_id, nonce, seen_at, expires_at FROM nonce
-    WHERE expires_at >= $1 AND (CAST($2 AS TEXT) IS NULL OR key_id > $2 OR (key_id = $2 AND nonce > $3))
+    WHERE expires_at >= $1 AND (key_id, nonce) > ($2, $3)
     ORDER BY key_id, nonce LIMIT $4";
 const PURGE: &str = "\
     DELETE FROM nonce WHERE (key_id, nonce) IN (
@@ -40,8 +40,8 @@ impl View<'_> {
         after: Option<&SeenNonce>,
         limit: usize,
     ) -> Result<Vec<SeenNonce>, Fault> {
-        let key = after.map(|nonce| nonce.key.to_string());
-        let nonce = after.map(|nonce| nonce.nonce.as_slice());
+        let key = after.map(|nonce| nonce.key.to_string()).unwrap_or_default();
+        let nonce = after.map_or(&[][..], |nonce| nonce.nonce.as_slice());
         self.rows(PAGE, args![now.millis(), key, nonce, page_size(limit)])?
             .iter()
             .map(read)

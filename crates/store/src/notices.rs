@@ -45,11 +45,11 @@ const INSERT: &str = concat!(
 const GET: &str = concat!("SELECT ", columns!(), " FROM notice WHERE id = $1");
 const OF_ORGANIZATION: &str = concat!(
     "SELECT ", columns!(), " FROM notice WHERE organization = $1
-     AND (CAST($2 AS TEXT) IS NULL OR id < $2) AND ($3 = 0 OR read_at IS NULL) ORDER BY id DESC LIMIT $4"
+     AND id < COALESCE(CAST($2 AS TEXT), '~') AND ($3 = 0 OR read_at IS NULL) ORDER BY id DESC LIMIT $4"
 );
 const PAGE: &str = concat!(
     "SELECT ", columns!(), " FROM notice WHERE CAST($1 AS TEXT) IS NULL
-     AND (CAST($2 AS TEXT) IS NULL OR id < $2) AND ($3 = 0 OR read_at IS NULL) ORDER BY id DESC LIMIT $4"
+     AND id < COALESCE(CAST($2 AS TEXT), '~') AND ($3 = 0 OR read_at IS NULL) ORDER BY id DESC LIMIT $4"
 );
 const READ: &str = "UPDATE notice SET read_at = $1, read_by = $2 WHERE id = $3 AND read_at IS NULL";
 const PURGE: &str = "\

@@ -46,12 +46,12 @@ const BY_NUMBER: &str = concat!(
 const PAGE: &str = concat!(
     "SELECT ",
     columns!(),
-    " FROM organization WHERE CAST($1 AS TEXT) IS NULL OR id > $1 ORDER BY id LIMIT $2"
+    " FROM organization WHERE id > COALESCE(CAST($1 AS TEXT), '') ORDER BY id LIMIT $2"
 );
 const OF_PARENT: &str = concat!(
     "SELECT ",
     columns!(),
-    " FROM organization WHERE parent = $1 AND (CAST($2 AS TEXT) IS NULL OR id > $2) ORDER BY id LIMIT $3"
+    " FROM organization WHERE parent = $1 AND id > COALESCE(CAST($2 AS TEXT), '') ORDER BY id LIMIT $3"
 );
 const BY_NAME: &str = concat!(
     "SELECT ",

@@ -41,9 +41,9 @@ macro_rules! old {
             $table,
             " WHERE substr(",
             $made,
-            ", 1, 1) <> $1 AND (CAST($2 AS TEXT) IS NULL OR ",
+            ", 1, 1) <> $1 AND ",
             $id,
-            " > $2) ORDER BY ",
+            " > COALESCE(CAST($2 AS TEXT), '') ORDER BY ",
             $id,
             " LIMIT $3"
         )

@@ -53,12 +53,12 @@ const GET: &str = concat!("SELECT ", columns!(), " FROM role WHERE id = $1");
 const PAGE: &str = concat!(
     "SELECT ",
     columns!(),
-    " FROM role WHERE CAST($1 AS TEXT) IS NULL OR id > $1 ORDER BY id LIMIT $2"
+    " FROM role WHERE id > COALESCE(CAST($1 AS TEXT), '') ORDER BY id LIMIT $2"
 );
 const OF_ORGANIZATION: &str = concat!(
     "SELECT ",
     columns!(),
-    " FROM role WHERE organization = $1 AND deleted = 0 AND (CAST($2 AS TEXT) IS NULL OR id > $2) ORDER BY id LIMIT $3"
+    " FROM role WHERE organization = $1 AND deleted = 0 AND id > COALESCE(CAST($2 AS TEXT), '') ORDER BY id LIMIT $3"
 );
 
 impl View<'_> {

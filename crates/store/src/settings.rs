@@ -60,7 +60,7 @@ const GET: &str =
     "SELECT name, scope, value, version, mac FROM setting WHERE name = $1 AND scope = $2";
 const PAGE: &str = "\
     SELECT name, scope, value, version, mac FROM setting
-    WHERE CAST($1 AS TEXT) IS NULL OR name > $1 OR (name = $1 AND scope > $2) ORDER BY name, scope LIMIT $3";
+    WHERE (name, scope) > (COALESCE(CAST($1 AS TEXT), ''), COALESCE(CAST($2 AS TEXT), '')) ORDER BY name, scope LIMIT $3";
 const INSERT: &str =
     "INSERT INTO setting (name, scope, value, version, mac) VALUES ($1, $2, $3, $4, $5)";
 const UPDATE: &str = "\

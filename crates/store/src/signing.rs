@@ -90,7 +90,7 @@ const GET: &str = concat!("SELECT ", columns!(), " FROM signing_key WHERE kid = 
 const PAGE: &str = concat!(
     "SELECT ",
     columns!(),
-    " FROM signing_key WHERE CAST($1 AS TEXT) IS NULL OR kid > $1 ORDER BY kid LIMIT $2"
+    " FROM signing_key WHERE kid > COALESCE(CAST($1 AS TEXT), '') ORDER BY kid LIMIT $2"
 );
 const INSERT: &str = concat!(
     "INSERT INTO signing_key (",

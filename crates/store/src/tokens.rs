@@ -62,7 +62,7 @@ const GET: &str = concat!("SELECT ", columns!(), " FROM revoked_token WHERE id =
 const PAGE: &str = concat!(
     "SELECT ",
     columns!(),
-    " FROM revoked_token WHERE CAST($1 AS TEXT) IS NULL OR id > $1 ORDER BY id LIMIT $2"
+    " FROM revoked_token WHERE id > COALESCE(CAST($1 AS TEXT), '') ORDER BY id LIMIT $2"
 );
 const EXPIRED: &str = concat!(
     "SELECT ",

@@ -87,12 +87,12 @@ const ANYWHERE: &str = concat!(
 const PAGE: &str = concat!(
     "SELECT ",
     columns!(),
-    " FROM person WHERE CAST($1 AS TEXT) IS NULL OR id > $1 ORDER BY id LIMIT $2"
+    " FROM person WHERE id > COALESCE(CAST($1 AS TEXT), '') ORDER BY id LIMIT $2"
 );
 const OF_ORGANIZATION: &str = concat!(
     "SELECT ",
     columns!(),
-    " FROM person WHERE organization = $1 AND (CAST($2 AS TEXT) IS NULL OR id > $2) ORDER BY id LIMIT $3"
+    " FROM person WHERE organization = $1 AND id > COALESCE(CAST($2 AS TEXT), '') ORDER BY id LIMIT $3"
 );
 const GET_PASSWORD: &str =
     "SELECT organization, password, password_version FROM person WHERE id = $1";

@@ -161,6 +161,7 @@ CREATE UNIQUE INDEX api_key_name ON api_key (name_lock);
 CREATE INDEX api_key_organization ON api_key (organization, id);
 CREATE INDEX api_key_organization_name ON api_key (organization, name_fold, id);
 CREATE INDEX api_key_expires ON api_key (expires_at, id);
+CREATE INDEX api_key_state ON api_key (state, state_at, id);
 CREATE INDEX api_key_owner ON api_key (owner, id);
 
 CREATE TABLE handle (

@@ -247,6 +247,29 @@ on_each_engine! {
         }
     }
 
+    async fn keys_that_expire_and_keys_that_were_revoked_are_found_in_order(database: Database) {
+        let world = World::new(&database).await;
+        let mut keys = Vec::new();
+        for (number, seconds) in [50, 10, 30, 30].into_iter().enumerate() {
+            let key = Key { expires_at: Some(after(seconds)), ..world.key(&format!("key {number}")) };
+            world.write_key(&key).await;
+            keys.push(key);
+        }
+        world.write_key(&Key { expires_at: None, ..world.key("for good") }).await;
+        let ids = |page: Vec<Found<Key>>| page.into_iter().filter_map(Found::good).map(|key| key.id).collect::<Vec<_>>();
+        let page = world.view(|view| view.keys_expiring(after(10), after(50), None, 2)).await;
+        assert_eq!(ids(page), vec![keys[1].id, keys[2].id]);
+        let last = keys[2].id;
+        let page = world.view(move |view| view.keys_expiring(after(30), after(51), Some(last), 9)).await;
+        assert_eq!(ids(page), vec![keys[3].id, keys[0].id]);
+
+        let revoke = |key: Key| key.revoke(Maker::System, after(7)).map_err(refused_as);
+        let id = keys[0].id;
+        world.store.change_key(Actor::SYSTEM, NOW, id, Action::KeyRevoked, NO_DETAIL, revoke).await.expect("revoked");
+        assert_eq!(ids(world.view(|view| view.keys_revoked(after(8), 9)).await), vec![id]);
+        assert_eq!(ids(world.view(|view| view.keys_revoked(after(7), 9)).await), vec![]);
+    }
+
     async fn a_deleted_key_leaves_its_event_and_nothing_else(database: Database) {
         let world = World::new(&database).await;
         let mut key = world.key("gone");
