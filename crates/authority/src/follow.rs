@@ -56,8 +56,20 @@ impl Authority {
         self.clock().tick().since(self.polled())
     }
 
+    /// Whether the store answers a question.
+    pub async fn store_answers(&self) -> bool {
+        self.store()
+            .view::<_, Fault>(|view| view.feed_head().map(drop))
+            .await
+            .is_ok()
+    }
+
     pub(crate) fn must_be_fresh(&self) -> Result<(), Refusal> {
-        if self.is_fresh() { Ok(()) } else { Err(Refusal::NotFresh) }
+        if self.is_fresh() {
+            Ok(())
+        } else {
+            Err(Refusal::NotFresh)
+        }
     }
 
     /// Reads the feed from where this replica stands and applies it. Whoever finds a poll under way waits for it and
@@ -83,7 +95,11 @@ impl Authority {
                 self.rebuild(&mut position).await?;
                 continue;
             }
-            let subjects: Vec<Subject> = polled.entries.iter().flat_map(|e| e.subjects.iter().cloned()).collect();
+            let subjects: Vec<Subject> = polled
+                .entries
+                .iter()
+                .flat_map(|e| e.subjects.iter().cloned())
+                .collect();
             self.apply(&subjects).await?;
             if let Some(last) = polled.entries.last() {
                 position.applied = last.number;
@@ -105,12 +121,25 @@ impl Authority {
     async fn ask_feed(&self, position: &Position) -> Result<Polled, Fault> {
         let applied = position.applied;
         if self.store().db().engine() == Engine::Postgres {
-            return self.store().poll(position.replica, applied, FEED_PAGE).await;
+            return self
+                .store()
+                .poll(position.replica, applied, FEED_PAGE)
+                .await;
         }
-        let replicas = self.store().view::<_, Fault>(|view| view.replicas()).await?;
-        let listed = |id| replicas.iter().any(|replica| replica.id == id && replica.fenced_at.is_none());
+        let replicas = self
+            .store()
+            .view::<_, Fault>(|view| view.replicas())
+            .await?;
+        let listed = |id| {
+            replicas
+                .iter()
+                .any(|replica| replica.id == id && replica.fenced_at.is_none())
+        };
         let registered = position.replica.is_none_or(listed);
-        Ok(Polled { registered, ..self.store().poll(None, applied, FEED_PAGE).await? })
+        Ok(Polled {
+            registered,
+            ..self.store().poll(None, applied, FEED_PAGE).await?
+        })
     }
 
     /// Registers this process, reads the whole world, and takes the first position.
@@ -139,10 +168,15 @@ impl Authority {
         let patience = self.settings().max_staleness_and_margin();
         let own = self.0.position.lock().await.replica;
         loop {
-            let replicas = self.store().view::<_, Fault>(|view| view.replicas()).await?;
+            let replicas = self
+                .store()
+                .view::<_, Fault>(|view| view.replicas())
+                .await?;
             let silent: Vec<_> = replicas
                 .iter()
-                .filter(|replica| Some(replica.id) != own && replica.acknowledged < changed.revision)
+                .filter(|replica| {
+                    Some(replica.id) != own && replica.acknowledged < changed.revision
+                })
                 .collect();
             if silent.is_empty() {
                 return Ok(changed.revision);
@@ -164,7 +198,11 @@ impl Authority {
             self.store().fence_replica(replica, self.now()).await?;
         }
         let due = {
-            let mut seen = self.0.fenced_since.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            let mut seen = self
+                .0
+                .fenced_since
+                .lock()
+                .unwrap_or_else(std::sync::PoisonError::into_inner);
             let since = seen.entry(replica).or_insert(now);
             let due = now.since(*since) > self.settings().max_staleness_and_margin();
             if due {
@@ -180,7 +218,9 @@ impl Authority {
 
     async fn register(&self) -> Result<ReplicaId, Failure> {
         let id = ReplicaId::mint(self.clock().wall(), self.entropy().draw()?);
-        self.store().register_replica(id, &self.settings().replica_name, self.clock().wall()).await?;
+        self.store()
+            .register_replica(id, &self.settings().replica_name, self.clock().wall())
+            .await?;
         Ok(id)
     }
 
@@ -196,8 +236,16 @@ impl Authority {
         };
         let (world, number, epoch, entry) = self.store().view(read).await?;
         self.keyring().forget_all();
-        self.swap_world(|old| World { rights_version: old.rights_version + 1, ..world.clone() });
-        *position = Position { applied: number, entry, epoch, replica: position.replica };
+        self.swap_world(|old| World {
+            rights_version: old.rights_version + 1,
+            ..world.clone()
+        });
+        *position = Position {
+            applied: number,
+            entry,
+            epoch,
+            replica: position.replica,
+        };
         self.0.revision.store(number, Ordering::Release);
         Ok(())
     }
@@ -235,7 +283,10 @@ impl Authority {
         // One at a time, so that a swap never brings back a row that another has just replaced.
         let _alone = self.0.applying.lock().await;
         let rows: Vec<Subject> = rows.into_iter().collect();
-        let patch = self.store().view::<_, Fault>(move |view| Patch::read(view, &rows)).await?;
+        let patch = self
+            .store()
+            .view::<_, Fault>(move |view| Patch::read(view, &rows))
+            .await?;
         self.swap_world(|old| patch.over(old));
         Ok(())
     }
@@ -245,7 +296,8 @@ impl Authority {
     }
 
     fn mark_polled(&self, began: Tick, wall: credential::time::Instant) {
-        let drift = self.clock().wall().since(wall).millis() - self.clock().tick().since(began).millis();
+        let drift =
+            self.clock().wall().since(wall).millis() - self.clock().tick().since(began).millis();
         // A machine that was stopped or moved shows on one clock and not on the other.
         let agree = drift.abs() <= self.settings().max_staleness.millis();
         self.0.clocks_agree.store(agree, Ordering::Release);
@@ -271,13 +323,24 @@ impl World {
             }
             world.products.insert(product.name.clone(), product);
         }
-        for organization in all(|after| view.organizations_page(after, MAX_PAGE), |o: &Organization| o.id)? {
-            world.organizations.insert(organization.id, Arc::new(organization));
+        for organization in all(
+            |after| view.organizations_page(after, MAX_PAGE),
+            |o: &Organization| o.id,
+        )? {
+            world
+                .organizations
+                .insert(organization.id, Arc::new(organization));
         }
-        for user in all(|after| view.users_page(None, after, MAX_PAGE), |u: &User| u.id)? {
+        for user in all(
+            |after| view.users_page(None, after, MAX_PAGE),
+            |u: &User| u.id,
+        )? {
             world.users.insert(user.id, Arc::new(user));
         }
-        for role in all(|after| view.roles_page(None, after, MAX_PAGE), |r: &Role| r.id)? {
+        for role in all(
+            |after| view.roles_page(None, after, MAX_PAGE),
+            |r: &Role| r.id,
+        )? {
             world.roles.insert(role.id, Arc::new(role));
         }
         world.revoked = Arc::new(revoked(view)?);
@@ -302,7 +365,12 @@ impl Patch {
                 Some(Found::Tampered(_)) | None => None,
             }
         }
-        let mut patch = Patch { organizations: vec![], users: vec![], roles: vec![], tokens: vec![] };
+        let mut patch = Patch {
+            organizations: vec![],
+            users: vec![],
+            roles: vec![],
+            tokens: vec![],
+        };
         for subject in subjects {
             let id = &subject.id;
             match subject.kind {
@@ -351,7 +419,11 @@ impl Patch {
         if !self.tokens.is_empty() {
             let mut revoked = HashSet::clone(&world.revoked);
             for (id, is_revoked) in &self.tokens {
-                if *is_revoked { revoked.insert(*id) } else { revoked.remove(id) };
+                if *is_revoked {
+                    revoked.insert(*id)
+                } else {
+                    revoked.remove(id)
+                };
             }
             world.revoked = Arc::new(revoked);
         }
@@ -404,7 +476,10 @@ fn all<T, I: Copy>(
 fn subjects_of(texts: &[String]) -> Vec<Subject> {
     let subject = |text: &String| {
         let (kind, id) = text.split_once(':')?;
-        Some(Subject { kind: kind.parse().ok()?, id: id.to_owned() })
+        Some(Subject {
+            kind: kind.parse().ok()?,
+            id: id.to_owned(),
+        })
     };
     texts.iter().filter_map(subject).collect()
 }

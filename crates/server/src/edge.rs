@@ -110,7 +110,7 @@ impl Edge {
         run: u64,
     ) -> Self {
         Self {
-            router: router.layer(from_fn(name_route)),
+            router: name_routes(router),
             limits: limits.clone(),
             trusted: server.trusted_proxies.clone(),
             metrics,
@@ -228,6 +228,11 @@ pub fn refuse_methods(router: Router) -> Router {
     router.method_not_allowed_fallback(|| async { Kind::MethodNotAllowed })
 }
 
+/// Lets every answer of the router carry the template of its route, for the metrics.
+pub fn name_routes(router: Router) -> Router {
+    router.layer(from_fn(name_route))
+}
+
 /// Leaves the template of the route on the answer, for the metrics.
 async fn name_route(request: axum::extract::Request, next: Next) -> Response {
     let path = request.extensions().get::<MatchedPath>().cloned();
@@ -271,6 +276,11 @@ fn authority(request: &Request<Body>) -> Result<String, Problem> {
         return Err(refuse("The header Host is not a host."));
     }
     Ok(authority.to_owned())
+}
+
+/// Milliseconds to wait as the whole seconds of `Retry-After`: at least one, and never too few.
+pub fn retry_after(millis: i64) -> i64 {
+    (millis.clamp(1, i64::MAX - 999) + 999) / 1000
 }
 
 /// The host without its port.

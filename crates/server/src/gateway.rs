@@ -1,30 +1,35 @@
-//! The gateway: what a request needs, and how an allowed one reaches its upstream.
+//! The gateway: what a request needs, whether it gets it, and how an allowed one reaches its upstream.
 //!
-//! [`path`] makes a path unambiguous or refuses it, [`route`] says what the path needs, and
-//! [`forward`] sends the request on. Whether a key is good enough is asked of whoever is handed in
-//! as `decide`; this module knows no keys.
+//! [`path`] makes a path unambiguous or refuses it, [`route`] says what the path needs, [`door`] asks the authority
+//! about the key, [`refuse`] writes its no, and [`forward`] sends an allowed request on. [`subrequest`] answers other
+//! gateways that only ask.
 
+pub mod door;
 pub mod forward;
 pub mod identity;
 pub mod path;
+pub mod refuse;
 pub mod route;
+pub mod subrequest;
 
 use std::collections::BTreeMap;
-use std::future::Future;
 use std::io;
 use std::path::PathBuf;
+use std::sync::Arc;
 
+use authority::catalog::Product;
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
+use credential::name::ProductName;
 use http::{HeaderName, Method, Request};
 
-use crate::config::GatewaySettings;
+use crate::config::{self, GatewaySettings};
 use crate::edge::Arrival;
 use crate::problem::{Kind, Problem};
 use forward::{Forwarder, Outgoing};
 use identity::Identity;
 use path::CleanPath;
-use route::{Rule, Table};
+use route::{BadRoutes, Rule, Table};
 
 /// The policies and upstreams of the configuration, ready for use.
 #[derive(Debug)]
@@ -40,8 +45,8 @@ pub struct Gateway {
 pub struct Policy {
     /// Its name in the configuration and in paths.
     pub name: String,
-    /// The product whose scopes its routes name.
-    pub product: String,
+    /// The product whose keys it asks for, and whose scopes its routes name.
+    pub product: ProductName,
     /// The headers in which a key is looked for.
     pub credential_headers: Vec<HeaderName>,
     /// Further headers of the client that do not reach the upstream.
@@ -50,20 +55,14 @@ pub struct Policy {
     table: Table,
 }
 
-/// What is asked before a request goes on.
+/// What a request needs.
 #[derive(Debug)]
-pub struct Question {
-    /// The policy's name.
-    pub policy: String,
-    /// The product whose scopes are meant.
-    pub product: String,
-    /// The method of the request.
-    pub method: Method,
-    /// Its path, as it would be forwarded.
+pub struct Question<'p> {
+    /// Its path, in the one form that would be forwarded.
     pub path: String,
     /// What the route needs.
-    pub rule: Rule,
-    /// The resource that the path names, where the rule asks for one.
+    pub rule: &'p Rule,
+    /// The resource that the path names, as `kind:id`, where the rule asks for one.
     pub resource: Option<String>,
 }
 
@@ -74,6 +73,38 @@ pub enum NoRoute {
     Ambiguous,
     /// No route of the policy fits.
     NotListed,
+}
+
+/// A gateway that cannot be built from its settings.
+#[derive(Debug, thiserror::Error)]
+pub enum BadGateway {
+    /// A policy for a product that no catalog declares.
+    #[error("gateway.policies.{policy}.product: there is no product {product:?}")]
+    Product {
+        /// The policy.
+        policy: String,
+        /// What it names.
+        product: String,
+    },
+    /// A route that means nothing, or asks for what the product does not have.
+    #[error("gateway.policies.{policy}.routes: {why}")]
+    Routes {
+        /// The policy.
+        policy: String,
+        /// Which route, and what is wrong with it.
+        why: BadRoutes,
+    },
+    /// A prefix that is no plain path.
+    #[error("gateway.policies.{policy}.prefixes: {prefix:?} is no plain path")]
+    Prefix {
+        /// The policy.
+        policy: String,
+        /// What it names.
+        prefix: String,
+    },
+    /// A file of certificates that cannot be read or holds none.
+    #[error("gateway.upstreams: {0}")]
+    Upstream(#[from] io::Error),
 }
 
 impl From<NoRoute> for Problem {
@@ -87,45 +118,38 @@ impl From<NoRoute> for Problem {
 }
 
 impl Gateway {
-    /// Builds the gateway from settings that [`crate::config`] has checked. `read_file` brings the
-    /// PEM files of upstreams.
+    /// Builds the gateway from settings that [`crate::config`] has checked, against the products that their policies
+    /// name. `read_file` brings the PEM files of upstreams.
     ///
     /// # Errors
-    /// When a file of certificates cannot be read or holds none.
+    /// What the settings alone could not tell: a product, scope or kind of resource that does not exist, a file of
+    /// certificates that cannot be read.
     pub fn new(
         settings: &GatewaySettings,
+        products: &[Arc<Product>],
         read_file: impl Fn(&PathBuf) -> io::Result<Vec<u8>>,
-    ) -> io::Result<Self> {
+    ) -> Result<Self, BadGateway> {
         let mut policies = BTreeMap::new();
         let mut mounts = Vec::new();
         for (name, policy) in &settings.policies {
-            let table = Table::new(&policy.routes).map_err(io::Error::other)?;
-            if policy.upstream.is_some() {
-                let any_host = policy.hosts.is_empty().then_some(None);
-                let hosts = any_host
-                    .into_iter()
-                    .chain(policy.hosts.iter().cloned().map(Some));
-                for host in hosts {
-                    let root = policy.prefixes.is_empty().then(|| "/".to_owned());
-                    for prefix in policy.prefixes.iter().chain(&root) {
-                        let segments = CleanPath::parse(prefix).map_err(|_| {
-                            io::Error::other(format!("{prefix:?} is no plain path"))
-                        })?;
-                        mounts.push((host.clone(), segments.segments().to_vec(), name.clone()));
-                    }
+            policies.insert(name.clone(), Policy::new(name, policy, products)?);
+            if policy.upstream.is_none() {
+                continue;
+            }
+            let any_host = policy.hosts.is_empty().then_some(None);
+            let hosts = any_host
+                .into_iter()
+                .chain(policy.hosts.iter().cloned().map(Some));
+            for host in hosts {
+                let root = policy.prefixes.is_empty().then(|| "/".to_owned());
+                for prefix in policy.prefixes.iter().chain(&root) {
+                    let segments = CleanPath::parse(prefix).map_err(|_| BadGateway::Prefix {
+                        policy: name.clone(),
+                        prefix: prefix.clone(),
+                    })?;
+                    mounts.push((host.clone(), segments.segments().to_vec(), name.clone()));
                 }
             }
-            policies.insert(
-                name.clone(),
-                Policy {
-                    name: name.clone(),
-                    product: policy.product.clone(),
-                    credential_headers: policy.credential_headers.clone(),
-                    strip_headers: policy.strip_headers.clone(),
-                    upstream: policy.upstream.clone(),
-                    table,
-                },
-            );
         }
         // A policy bound to a host beats one for any; then the longer prefix.
         mounts.sort_by_key(|(host, prefix, name)| {
@@ -148,15 +172,16 @@ impl Gateway {
         self.policies.values()
     }
 
-    /// The policy whose upstream serves this path on this host (in lower case, without a port).
+    /// The policy whose upstream serves this path on this host (in lower case, without a port); with `only_bound`, only
+    /// among those that are bound to the host, otherwise also among those for any.
     ///
     /// An ambiguous path of a mounted prefix is found by its raw beginning, so that it is refused
-    /// by [`Gateway::pass`] and not passed to somebody else.
-    pub fn mounted(&self, host: &str, raw_path: &str) -> Option<&Policy> {
+    /// by [`Policy::question`] and not passed to somebody else.
+    pub fn mounted(&self, host: &str, raw_path: &str, only_bound: bool) -> Option<&Policy> {
         let clean = CleanPath::parse(raw_path).ok();
         let raw: Vec<&str> = raw_path.split('/').skip(1).collect();
         let (_, _, name) = self.mounts.iter().find(|(bound, prefix, _)| {
-            bound.as_deref().is_none_or(|bound| bound == host)
+            bound.as_deref().map_or(!only_bound, |bound| bound == host)
                 && match &clean {
                     Some(clean) => clean.segments().starts_with(prefix),
                     None => {
@@ -167,28 +192,15 @@ impl Gateway {
         self.policies.get(name)
     }
 
-    /// Asks `decide` about the request and, if it names an identity, sends the request to the
-    /// policy's upstream; otherwise the refusal that `decide` wrote is the answer.
-    pub async fn pass<F, D>(
+    /// Sends an allowed request to the policy's upstream. `path` is the path that was decided on.
+    pub async fn send(
         &self,
         policy: &Policy,
+        path: &str,
+        identity: &Identity,
         request: Request<Body>,
         arrival: &Arrival,
-        decide: D,
-    ) -> Response
-    where
-        D: FnOnce(Question) -> F,
-        F: Future<Output = Result<Identity, Response>>,
-    {
-        let question = match policy.question(request.method(), request.uri().path()) {
-            Ok(question) => question,
-            Err(reason) => return Problem::from(reason).into_response(),
-        };
-        let path = question.path.clone();
-        let identity = match decide(question).await {
-            Ok(identity) => identity,
-            Err(refusal) => return refusal,
-        };
+    ) -> Response {
         let Some(upstream) = &policy.upstream else {
             return Problem::new(Kind::NotFound)
                 .because("This policy has no upstream.")
@@ -196,9 +208,9 @@ impl Gateway {
         };
         let outgoing = Outgoing {
             upstream,
-            path: &path,
+            path,
             policy,
-            identity: &identity,
+            identity,
             arrival,
         };
         self.forwarder.forward(request, outgoing).await
@@ -206,19 +218,55 @@ impl Gateway {
 }
 
 impl Policy {
+    fn new(
+        name: &str,
+        policy: &config::Policy,
+        products: &[Arc<Product>],
+    ) -> Result<Self, BadGateway> {
+        let product = products
+            .iter()
+            .find(|product| product.name.as_str() == policy.product)
+            .ok_or_else(|| BadGateway::Product {
+                policy: name.to_owned(),
+                product: policy.product.clone(),
+            })?;
+        let table = Table::new(&policy.routes, |route| {
+            if let Some(kind) = &route.resource
+                && !product.resource_kinds.contains(kind)
+            {
+                return Err(BadRoutes::NoKind(route.path.clone(), kind.clone()));
+            }
+            let declared = |text: &String| {
+                product
+                    .declared(text)
+                    .ok_or_else(|| BadRoutes::NoScope(route.path.clone(), text.clone()))
+            };
+            route.scopes.iter().map(declared).collect()
+        })
+        .map_err(|why| BadGateway::Routes {
+            policy: name.to_owned(),
+            why,
+        })?;
+        Ok(Self {
+            name: name.to_owned(),
+            product: product.name.clone(),
+            credential_headers: policy.credential_headers.clone(),
+            strip_headers: policy.strip_headers.clone(),
+            upstream: policy.upstream.clone(),
+            table,
+        })
+    }
+
     /// What a request needs.
     ///
     /// # Errors
     /// [`NoRoute`] when the path is ambiguous or nothing fits: both are refusals.
-    pub fn question(&self, method: &Method, raw_path: &str) -> Result<Question, NoRoute> {
+    pub fn question(&self, method: &Method, raw_path: &str) -> Result<Question<'_>, NoRoute> {
         let path = CleanPath::parse(raw_path).map_err(|_| NoRoute::Ambiguous)?;
         let found = self.table.find(method, &path).ok_or(NoRoute::NotListed)?;
         Ok(Question {
-            policy: self.name.clone(),
-            product: self.product.clone(),
-            method: method.clone(),
             resource: found.resource(&path),
-            rule: found.rule.clone(),
+            rule: found.rule,
             path: path.to_string(),
         })
     }

@@ -187,7 +187,7 @@ fn gateway(config: &Config, layers: &mut Layers) {
     let gateway = &config.gateway;
     for (name, policy) in &gateway.policies {
         let at = format!("gateway.policies.{name}");
-        if let Err(fault) = Table::new(&policy.routes) {
+        if let Err(fault) = Table::new(&policy.routes, |_| Ok(Vec::new())) {
             layers.refuse(&format!("{at}.routes"), fault.to_string());
         }
         match &policy.upstream {

@@ -31,6 +31,14 @@ enum Claim {
 }
 
 impl Claims {
+    /// The client's address, if one was named that can be read.
+    pub fn address(&self) -> Option<IpAddr> {
+        match self.address {
+            Claim::Address(address) => Some(address),
+            Claim::Silent | Claim::Unreadable => None,
+        }
+    }
+
     /// The client's address; the peer's own if nothing was said, none if it cannot be read.
     pub fn address_or(&self, peer: IpAddr) -> Option<IpAddr> {
         match self.address {

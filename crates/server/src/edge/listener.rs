@@ -108,6 +108,11 @@ impl Listeners {
         self.addresses
     }
 
+    /// The certificate of the HTTPS socket, to replace it while it is served.
+    pub fn tls(&self) -> Option<&Tls> {
+        self.tls.as_ref().map(|(_, tls)| tls)
+    }
+
     /// Serves until `stop` is done; then accepts no more, lets running requests finish for
     /// `drain`, and cuts off the rest. Whoever wants load balancers to look away first lets
     /// `/readyz` fail before `stop`.

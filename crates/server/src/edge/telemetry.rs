@@ -1,11 +1,15 @@
 //! What is counted. No key, organization or path is ever a label: labels are few and fixed.
 
+use std::fmt;
 use std::time::Duration;
 
+use authority::{Authority, VERDICT_CODES};
 use axum::response::Response;
 use http::Method;
-use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::collector::Collector;
 use prometheus_client::encoding::text::encode;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, NoLabelSet};
+use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::histogram::Histogram;
@@ -26,13 +30,15 @@ const VERDICT_BOUNDS: [f64; 9] = [
     0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.025, 0.1, 0.25,
 ];
 
+/// The age that is shown of a replica which does not know itself to be current, in milliseconds: a day.
+const NEVER_FRESH: i64 = 86_400_000;
+
 /// The counters of this process.
 #[derive(Debug)]
 pub struct Metrics {
     registry: Registry,
     http: Family<HttpLabels, Counter>,
     http_duration: Family<RouteLabels, Histogram, fn() -> Histogram>,
-    verdicts: Family<VerdictLabels, Counter>,
     verdict_duration: Family<ViaLabels, Histogram, fn() -> Histogram>,
     panics: Counter,
 }
@@ -51,13 +57,6 @@ struct RouteLabels {
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct VerdictLabels {
-    outcome: &'static str,
-    code: &'static str,
-    via: &'static str,
-}
-
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct ViaLabels {
     via: &'static str,
 }
@@ -69,7 +68,6 @@ impl Metrics {
         let http = Family::default();
         let http_duration =
             Family::new_with_constructor((|| Histogram::new(HTTP_BOUNDS)) as fn() -> Histogram);
-        let verdicts = Family::default();
         let verdict_duration =
             Family::new_with_constructor((|| Histogram::new(VERDICT_BOUNDS)) as fn() -> Histogram);
         let panics = Counter::default();
@@ -89,11 +87,6 @@ impl Metrics {
             Unit::Seconds,
             http_duration.clone(),
         );
-        registry.register(
-            "verifications",
-            "Verdicts on credentials, by code",
-            verdicts.clone(),
-        );
         registry.register_with_unit(
             "verification_duration",
             "Time that a verdict took",
@@ -109,10 +102,14 @@ impl Metrics {
             registry,
             http,
             http_duration,
-            verdicts,
             verdict_duration,
             panics,
         }
+    }
+
+    /// Shows what the authority counts: verdicts, reads of the store, and how current this replica is.
+    pub fn watch(&mut self, authority: Authority) {
+        self.registry.register_collector(Box::new(Counted(authority)));
     }
 
     /// Lets another part register its own before it starts, as `latchkey_<part>_…`.
@@ -120,12 +117,8 @@ impl Metrics {
         self.registry.sub_registry_with_prefix(name)
     }
 
-    /// Counts a verdict: `code` as the API names it, `via` the entrance it was asked at.
-    pub fn verdict(&self, valid: bool, code: &'static str, via: &'static str, took: Duration) {
-        let outcome = if valid { "allowed" } else { "denied" };
-        self.verdicts
-            .get_or_create(&VerdictLabels { outcome, code, via })
-            .inc();
+    /// Notes how long a verdict took; `via` is the entrance it was asked at.
+    pub fn verdict_took(&self, via: &'static str, took: Duration) {
         self.verdict_duration
             .get_or_create(&ViaLabels { via })
             .observe(took.as_secs_f64());
@@ -165,6 +158,57 @@ impl Metrics {
 
     pub(super) fn panicked(&self) {
         self.panics.inc();
+    }
+}
+
+/// What the authority counts, read when somebody looks.
+struct Counted(Authority);
+
+impl fmt::Debug for Counted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Counted")
+    }
+}
+
+impl Collector for Counted {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+        let mut verdicts = encoder.encode_descriptor(
+            "verdicts",
+            "Verdicts on credentials, by code",
+            None,
+            MetricType::Counter,
+        )?;
+        for (code, count) in VERDICT_CODES.into_iter().zip(self.0.verdicts()) {
+            let labels = [("code", code)];
+            verdicts
+                .encode_family(&labels)?
+                .encode_counter::<NoLabelSet, u64, u64>(&count, None)?;
+        }
+        encoder
+            .encode_descriptor(
+                "keyring_loads",
+                "Reads of the store for what was not at hand",
+                None,
+                MetricType::Counter,
+            )?
+            .encode_counter::<NoLabelSet, u64, u64>(&self.0.keyring_loads(), None)?;
+        let age = self.0.freshness_age().millis().clamp(0, NEVER_FRESH);
+        encoder
+            .encode_descriptor(
+                "freshness_age",
+                "Since this replica last knew itself to be current",
+                Some(&Unit::Seconds),
+                MetricType::Gauge,
+            )?
+            .encode_gauge(&(age as f64 / 1000.0))?;
+        encoder
+            .encode_descriptor(
+                "revision",
+                "The number of the last change that this replica has applied",
+                None,
+                MetricType::Gauge,
+            )?
+            .encode_gauge(&self.0.revision())
     }
 }
 

@@ -394,13 +394,13 @@ async fn requests_are_counted_by_route_and_shown_to_neighbours_only() {
     server.send(get_close("/nowhere/3", "")).await;
     server
         .metrics
-        .verdict(false, "EXPIRED", "api", Duration::from_micros(3));
+        .verdict_took("forward_auth", Duration::from_micros(3));
     let answer = server.send(get_close("/metrics", "")).await;
     for line in [
         "latchkey_http_requests_total{method=\"GET\",route=\"/who/{id}\",status=\"200\"} 2",
         "latchkey_http_requests_total{method=\"GET\",route=\"unmatched\",status=\"404\"} 1",
         "latchkey_http_request_duration_seconds_count{method=\"GET\",route=\"/who/{id}\"} 2",
-        "latchkey_verifications_total{outcome=\"denied\",code=\"EXPIRED\",via=\"api\"} 1",
+        "latchkey_verification_duration_seconds_count{via=\"forward_auth\"} 1",
         "latchkey_build_info{version=\"test\"} 1",
     ] {
         assert!(answer.contains(line), "{line} in {answer}");

@@ -1,5 +1,6 @@
 //! What an upstream is told about the caller, in headers that only this server can write.
 
+use authority::verify::Valid;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 /// The id of the key.
@@ -14,6 +15,9 @@ pub const SCOPES: HeaderName = HeaderName::from_static("x-latchkey-scopes");
 pub const ROLES: HeaderName = HeaderName::from_static("x-latchkey-roles");
 /// The id of the request, as in the log.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-latchkey-request-id");
+
+/// All of them.
+pub const ALL: [HeaderName; 6] = [KEY_ID, ORGANIZATION_ID, KIND, SCOPES, ROLES, REQUEST_ID];
 
 /// How all of them begin, as does whatever a later version adds.
 pub const PREFIX: &str = "x-latchkey-";
@@ -34,6 +38,18 @@ pub struct Identity {
 }
 
 impl Identity {
+    /// Whose credential this is, and what it may.
+    pub fn of(valid: &Valid) -> Self {
+        let key = &valid.live.key;
+        Self {
+            key_id: key.id.to_string(),
+            organization_id: key.organization.to_string(),
+            kind: key.kind.as_str().to_owned(),
+            scopes: valid.scopes().into_iter().map(|scope| scope.as_str().to_owned()).collect(),
+            roles: valid.live.roles.clone(),
+        }
+    }
+
     /// Sets every identity header, with an empty value where nothing is known: gateways that only
     /// replace what they are given would otherwise let a forged one through.
     pub fn write(&self, request_id: &str, headers: &mut HeaderMap) {

@@ -8,6 +8,7 @@
 
 use std::cmp::Ordering;
 
+use credential::scope::Scope;
 use http::Method;
 
 use super::path::CleanPath;
@@ -17,7 +18,7 @@ use crate::config::RouteRule;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rule {
     /// The scopes that the key must hold, all of them; none means any valid key of the product.
-    pub scopes: Vec<String>,
+    pub scopes: Vec<Scope>,
     /// The units of the limits that it spends.
     pub cost: u32,
 }
@@ -34,7 +35,7 @@ pub struct Table {
 pub struct Found<'t> {
     /// What the request needs.
     pub rule: &'t Rule,
-    resource: Option<usize>,
+    resource: Option<&'t Resource>,
 }
 
 /// A list of routes that means nothing, or two things.
@@ -57,6 +58,12 @@ pub enum BadRoutes {
     /// Two routes for one method and the same paths.
     #[error("the pattern {0:?} has two routes for the method {1}")]
     Ambiguous(String, String),
+    /// A route that asks for a scope which the product does not have.
+    #[error("the route {0:?} asks for the scope {1:?}, which the product does not declare")]
+    NoScope(String, String),
+    /// A route that names a resource of a kind which the product does not have.
+    #[error("the route {0:?} names a resource {1:?}, a kind that the product does not declare")]
+    NoKind(String, String),
 }
 
 #[derive(Debug, Clone)]
@@ -64,7 +71,14 @@ struct Route {
     /// Any when empty.
     methods: Vec<Method>,
     rule: Rule,
-    resource: Option<usize>,
+    resource: Option<Resource>,
+}
+
+/// Where a path names a resource, and of what kind it is.
+#[derive(Debug, Clone)]
+struct Resource {
+    kind: String,
+    segment: usize,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -81,27 +95,31 @@ enum Segment {
 }
 
 impl Table {
-    /// Reads the routes of a policy.
+    /// Reads the routes of a policy; `scopes` reads what one of them asks for.
     ///
     /// # Errors
-    /// The first route that means nothing, or the same as another.
-    pub fn new(rules: &[RouteRule]) -> Result<Self, BadRoutes> {
+    /// The first route that means nothing, or the same as another, or that `scopes` does not accept.
+    pub fn new(
+        rules: &[RouteRule],
+        scopes: impl Fn(&RouteRule) -> Result<Vec<Scope>, BadRoutes>,
+    ) -> Result<Self, BadRoutes> {
         let mut patterns: Vec<(Pattern, Vec<Route>)> = Vec::new();
         for rule in rules {
             let (pattern, names) = Pattern::parse(&rule.path)?;
             let resource = match &rule.resource {
                 None => None,
-                Some(name) => Some(
-                    names
+                Some(name) => Some(Resource {
+                    kind: name.clone(),
+                    segment: names
                         .iter()
                         .position(|known| known.as_deref() == Some(name))
                         .ok_or_else(|| BadRoutes::NoResource(rule.path.clone(), name.clone()))?,
-                ),
+                }),
             };
             let route = Route {
                 methods: rule.methods.clone(),
                 rule: Rule {
-                    scopes: rule.scopes.clone(),
+                    scopes: scopes(rule)?,
                     cost: rule.cost,
                 },
                 resource,
@@ -136,15 +154,17 @@ impl Table {
         let route = named(method).or_else(head).or_else(any)?;
         Some(Found {
             rule: &route.rule,
-            resource: route.resource,
+            resource: route.resource.as_ref(),
         })
     }
 }
 
 impl Found<'_> {
-    /// The resource that the path names, where the route says which segment it is.
+    /// The resource that the path names, as `kind:id`, where the route says which segment it is.
     pub fn resource(&self, path: &CleanPath) -> Option<String> {
-        path.segments().get(self.resource?).cloned()
+        let resource = self.resource?;
+        let id = path.segments().get(resource.segment)?;
+        Some(format!("{}:{id}", resource.kind))
     }
 }
 
@@ -250,6 +270,11 @@ impl Pattern {
 mod tests {
     use super::*;
 
+    /// The scopes as they are written.
+    fn table(rules: &[RouteRule]) -> Result<Table, BadRoutes> {
+        Table::new(rules, |rule| Ok(rule.scopes.iter().map(|text| Scope::new(text).unwrap()).collect()))
+    }
+
     fn route(methods: &[Method], path: &str, scope: &str) -> RouteRule {
         RouteRule {
             methods: methods.to_vec(),
@@ -267,7 +292,7 @@ mod tests {
             None => "refused".to_owned(),
             Some(found) => format!(
                 "{} {}",
-                found.rule.scopes[0],
+                found.rule.scopes[0].as_str(),
                 found.resource(&path).unwrap_or_default()
             ),
         }
@@ -285,17 +310,17 @@ mod tests {
         ];
         for _ in 0..rules.len() {
             rules.rotate_left(1);
-            let table = Table::new(&rules).unwrap();
+            let known = table(&rules).unwrap();
             for (method, path, expected) in [
                 (Method::GET, "/orders", "list "),
                 (Method::GET, "/orders/", "list "),
                 (Method::HEAD, "/orders", "list "),
-                (Method::GET, "/orders/7", "one 7"),
-                (Method::GET, "/%6Frders/7", "one 7"),
-                (Method::DELETE, "/orders/7", "remove 7"),
+                (Method::GET, "/orders/7", "one id:7"),
+                (Method::GET, "/%6Frders/7", "one id:7"),
+                (Method::DELETE, "/orders/7", "remove id:7"),
                 (Method::GET, "/orders/export", "export "),
-                (Method::GET, "/orders/7/lines", "lines 7"),
-                (Method::GET, "/orders/7/lines/1/2", "lines 7"),
+                (Method::GET, "/orders/7/lines", "lines id:7"),
+                (Method::GET, "/orders/7/lines/1/2", "lines id:7"),
                 (Method::GET, "/orders/7/other", "any "),
                 (Method::GET, "/Orders", "any "),
                 (Method::GET, "/", "any "),
@@ -304,7 +329,7 @@ mod tests {
                 (Method::POST, "/orders", "refused"),
             ] {
                 assert_eq!(
-                    needs(&table, method.clone(), path),
+                    needs(&known, method.clone(), path),
                     expected,
                     "{method} {path}"
                 );
@@ -314,12 +339,12 @@ mod tests {
 
     #[test]
     fn what_no_route_fits_is_refused() {
-        let table = Table::new(&[route(&[Method::GET], "/a/{id}", "x")]).unwrap();
+        let known = table(&[route(&[Method::GET], "/a/{id}", "x")]).unwrap();
         for path in ["/", "/a", "/a/b/c", "/b/c"] {
-            assert_eq!(needs(&table, Method::GET, path), "refused", "{path}");
+            assert_eq!(needs(&known, Method::GET, path), "refused", "{path}");
         }
         assert_eq!(
-            needs(&Table::new(&[]).unwrap(), Method::GET, "/"),
+            needs(&table(&[]).unwrap(), Method::GET, "/"),
             "refused"
         );
     }
@@ -327,7 +352,7 @@ mod tests {
     #[test]
     fn routes_that_mean_nothing_or_two_things_are_refused() {
         let one = |path: &str| {
-            Table::new(&[route(&[], path, "x")])
+            table(&[route(&[], path, "x")])
                 .unwrap_err()
                 .to_string()
         };
@@ -341,7 +366,7 @@ mod tests {
             ..route(&[], "/{a}", "x")
         };
         assert!(
-            Table::new(&[rule])
+            table(&[rule])
                 .unwrap_err()
                 .to_string()
                 .contains("has no {b}")
@@ -351,7 +376,7 @@ mod tests {
             route(&[Method::PUT, Method::GET], "/{b}", "y"),
         ];
         assert!(
-            Table::new(&twice)
+            table(&twice)
                 .unwrap_err()
                 .to_string()
                 .contains("two routes for the method GET")

@@ -1,0 +1,143 @@
+//! The question that a policy puts to the authority about one request, and what comes of it.
+
+use std::net::IpAddr;
+
+use authority::Authority;
+use authority::verify::{Question, Valid};
+use http::header::AUTHORIZATION;
+use http::{HeaderMap, HeaderValue, Method};
+
+use super::identity::Identity;
+use super::refuse;
+use super::route::Rule;
+use super::{NoRoute, Policy};
+use crate::problem::{Kind, Problem};
+
+/// A request as the policy's client sent it, whoever brought it here.
+#[derive(Debug, Clone, Copy)]
+pub struct Asked<'r> {
+    /// The method.
+    pub method: &'r Method,
+    /// The path as it was sent.
+    pub path: &'r str,
+    /// The query, where there is one.
+    pub query: Option<&'r str>,
+    /// The headers, of which only those that the policy names are read.
+    pub headers: &'r HeaderMap,
+    /// The client; nobody when that cannot be known.
+    pub client: Option<IpAddr>,
+}
+
+/// A request that may go on.
+pub struct Passed {
+    /// The path in the form that was decided on.
+    pub path: String,
+    /// Who was allowed.
+    pub identity: Identity,
+    /// The good credential.
+    pub valid: Valid,
+}
+
+/// What a request presents.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Credential<'h> {
+    Nothing,
+    One(&'h str),
+    /// Two credentials, a header that stands twice, or something that cannot be read.
+    Unreadable,
+}
+
+/// Asks whether the request may go on.
+///
+/// # Errors
+/// The problem to answer with.
+pub async fn ask(authority: &Authority, policy: &Policy, asked: Asked<'_>) -> Result<Passed, Problem> {
+    if asked.query.is_some_and(holds_credential) {
+        return Err(Kind::CredentialInUrl.into());
+    }
+    let question = policy.question(asked.method, asked.path);
+    if question.as_ref().err() == Some(&NoRoute::Ambiguous) {
+        return Err(NoRoute::Ambiguous.into());
+    }
+    let credential = match credential(policy, asked.headers) {
+        Credential::One(credential) => credential,
+        Credential::Nothing => return Err(refuse::nothing_presented()),
+        Credential::Unreadable => return Err(refuse::not_good()),
+    };
+    let base = Question {
+        product: Some(&policy.product),
+        from: asked.client,
+        route: asked.path,
+        ..Question::bearer(credential)
+    };
+    let question = match question {
+        Ok(question) => question,
+        // Whoever is nobody learns nothing about the routes; nothing is spent on a path that leads nowhere.
+        Err(no_route) => {
+            verdict(authority, &Question { consume: false, ..base }).await?;
+            return Err(no_route.into());
+        }
+    };
+    let Rule { scopes, cost } = question.rule;
+    let resource = question.resource.as_deref();
+    let base = Question { route: &question.path, ..base };
+    let valid = verdict(authority, &Question { scopes, resource, cost: u64::from(*cost), ..base }).await?;
+    let identity = Identity::of(&valid);
+    Ok(Passed { path: question.path, identity, valid })
+}
+
+async fn verdict(authority: &Authority, question: &Question<'_>) -> Result<Valid, Problem> {
+    let answer = authority.verify(question).await.map_err(refuse::failed)?;
+    match answer.verdict {
+        Ok(valid) => Ok(valid),
+        Err(denial) => {
+            let problem = refuse::denied(&denial);
+            if problem.kind() != Kind::RateLimited {
+                return Err(problem);
+            }
+            // How the limits stand is asked once more, without spending: a refusal does not tell.
+            let looked = authority.verify(&Question { cost: 0, consume: false, ..*question }).await;
+            let limits = looked.ok().and_then(|answer| answer.verdict.ok()).map(|valid| valid.limits);
+            Err(refuse::limit_headers(&limits.unwrap_or_default())
+                .into_iter()
+                .fold(problem, |problem, (name, value)| problem.header(name, &value)))
+        }
+    }
+}
+
+/// How the limits of an allowed request stand, for its answer.
+pub fn tell_limits(valid: &Valid, headers: &mut HeaderMap) {
+    for (name, value) in refuse::limit_headers(&valid.limits) {
+        if let Ok(value) = HeaderValue::from_str(&value) {
+            headers.insert(name, value);
+        }
+    }
+}
+
+/// The one credential in the headers that the policy names.
+fn credential<'h>(policy: &Policy, headers: &'h HeaderMap) -> Credential<'h> {
+    let mut found = Credential::Nothing;
+    for name in &policy.credential_headers {
+        let mut values = headers.get_all(name).iter();
+        let Some(value) = values.next() else { continue };
+        let text = value.to_str().ok().map(str::trim).filter(|text| !text.is_empty());
+        let text = if *name == AUTHORIZATION { text.and_then(bearer) } else { text };
+        found = match (found, text, values.next()) {
+            (Credential::Nothing, Some(text), None) => Credential::One(text),
+            _ => return Credential::Unreadable,
+        };
+    }
+    found
+}
+
+/// The token of `Bearer …` (RFC 6750); the scheme's case does not matter.
+fn bearer(value: &str) -> Option<&str> {
+    let (scheme, token) = value.split_once(' ')?;
+    let token = token.trim_start();
+    (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty() && !token.contains(' ')).then_some(token)
+}
+
+/// Whether one of our credentials stands in the query, under whatever name.
+fn holds_credential(query: &str) -> bool {
+    query.split('&').any(|pair| pair.split_once('=').is_some_and(|(_, value)| value.starts_with("lk_")))
+}
