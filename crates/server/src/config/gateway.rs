@@ -44,7 +44,7 @@ pub struct RouteRule {
     pub path: String,
     /// The scopes that a key must hold, all of them.
     pub scopes: Vec<String>,
-    /// The `{name}` in the path whose value must lie in the key's resource scope.
+    /// The `{name}` in the path whose value must lie in the key's resource scope; it is the kind of resource.
     pub resource: Option<String>,
     /// The units of the limits that a request spends.
     pub cost: u32,

@@ -20,18 +20,18 @@ const POLICY: &str = r#"
     strip_headers = ["X-Internal"]
     [[gateway.policies.demo.routes]]
     path = "/api/{account}/**"
-    scopes = ["demo:read"]
+    scopes = ["sample.orders:read"]
     resource = "account"
     [[gateway.policies.demo.routes]]
     methods = ["POST"]
     path = "/api/upload"
-    scopes = ["demo:write"]
+    scopes = ["sample.orders:write"]
 "#;
 
 fn settings(upstream: &str, more: &str) -> GatewaySettings {
     let text = format!(
         "[gateway]\n{more}\n[gateway.upstreams.up]\nurl = \"{upstream}\"\n\
-         [gateway.policies.demo]\nproduct = \"demo\"\nupstream = \"up\"\n{POLICY}"
+         [gateway.policies.demo]\nproduct = \"sample\"\nupstream = \"up\"\n{POLICY}"
     );
     let file = Some((Path::new("test.toml").to_owned(), text));
     Config::load(&Sources {
@@ -43,23 +43,30 @@ fn settings(upstream: &str, more: &str) -> GatewaySettings {
     .gateway
 }
 
+fn products() -> Vec<Arc<Product>> {
+    let products = Product::built_in().unwrap();
+    products.into_iter().map(Arc::new).collect()
+}
+
+fn no_file(_: &PathBuf) -> io::Result<Vec<u8>> {
+    Err(io::ErrorKind::NotFound.into())
+}
+
 fn gateway(upstream: &str, more: &str) -> Arc<Gateway> {
     Arc::new(
-        Gateway::new(&settings(upstream, more), |_| {
-            Err(io::ErrorKind::NotFound.into())
-        })
-        .unwrap(),
+        Gateway::new(&settings(upstream, more), &products(), no_file).unwrap(),
     )
 }
 
-/// Lets every request through as key `k1`, except that of the account `denied`.
-async fn decide(question: Question) -> Result<Identity, Response> {
-    if question.resource.as_deref() == Some("denied") {
-        return Err(Problem::new(Kind::Forbidden).into_response());
+/// Lets every request that has a route through as key `k1`, except those of the account `denied`.
+fn decide(question: &Question<'_>) -> Result<Identity, Problem> {
+    if question.resource.as_deref() == Some("account:denied") {
+        return Err(Kind::Forbidden.into());
     }
+    let scopes = question.rule.scopes.iter();
     Ok(Identity {
         key_id: "k1".to_owned(),
-        scopes: question.rule.scopes,
+        scopes: scopes.map(|scope| scope.as_str().to_owned()).collect(),
         ..Identity::default()
     })
 }
@@ -68,9 +75,16 @@ async fn decide(question: Question) -> Result<Identity, Response> {
 async fn front(gateway: Arc<Gateway>) -> Running {
     let router = Router::new().fallback(any(move |request: Request| async move {
         let arrival = Arc::clone(request.extensions().get::<Arc<Arrival>>().unwrap());
-        match gateway.mounted(&arrival.host, request.uri().path()) {
-            Some(policy) => gateway.pass(policy, request, &arrival, decide).await,
-            None => Kind::NotFound.into_response(),
+        let Some(policy) = gateway.mounted(&arrival.host, request.uri().path(), false) else {
+            return Kind::NotFound.into_response();
+        };
+        let decided = policy
+            .question(request.method(), request.uri().path())
+            .map_err(Problem::from)
+            .and_then(|question| Ok((decide(&question)?, question.path)));
+        match decided {
+            Ok((identity, path)) => gateway.send(policy, &path, &identity, request, &arrival).await,
+            Err(problem) => problem.into_response(),
         }
     }));
     Running::start(router, &[], None).await
@@ -137,7 +151,7 @@ async fn an_allowed_request_arrives_with_its_identity_and_without_its_credential
     x-latchkey-organization-id=
     x-latchkey-request-id=0000000000000007-0
     x-latchkey-roles=
-    x-latchkey-scopes=demo:read
+    x-latchkey-scopes=sample.orders:read
     ");
     assert!(
         answer.contains("x-end: 2\r\n") && !answer.contains("x-hop"),
@@ -241,7 +255,7 @@ async fn a_client_that_stops_in_the_middle_of_its_body_is_to_blame_itself() {
 fn a_policy_for_the_host_and_then_the_longer_prefix_is_asked() {
     let policy = |name: &str, more: &str| {
         format!(
-            "[gateway.policies.{name}]\nproduct = \"p\"\nupstream = \"up\"\nroutes = []\n{more}\n"
+            "[gateway.policies.{name}]\nproduct = \"sample\"\nupstream = \"up\"\nroutes = []\n{more}\n"
         )
     };
     let text = "[gateway.upstreams.up]\nurl = \"http://127.0.0.1:1\"\n".to_owned()
@@ -256,7 +270,7 @@ fn a_policy_for_the_host_and_then_the_longer_prefix_is_asked() {
     })
     .unwrap()
     .config;
-    let gateway = Gateway::new(&config.gateway, |_| Err(io::ErrorKind::NotFound.into())).unwrap();
+    let gateway = Gateway::new(&config.gateway, &products(), no_file).unwrap();
     for (host, path, expected) in [
         ("x", "/a/1", Some("wide")),
         ("x", "/a/b", Some("long")),
@@ -269,8 +283,62 @@ fn a_policy_for_the_host_and_then_the_longer_prefix_is_asked() {
         ("other", "/a/b", Some("asked")),
     ] {
         let found = gateway
-            .mounted(host, path)
+            .mounted(host, path, false)
             .map(|policy| policy.name.as_str());
         assert_eq!(found, expected, "{host} {path}");
     }
+}
+
+#[test]
+fn a_policy_that_is_bound_to_a_host_is_found_before_all_others_on_it() {
+    let config = config(
+        "[gateway.upstreams.up]\nurl = \"http://127.0.0.1:1\"\n\
+         [gateway.policies.bound]\nproduct = \"sample\"\nupstream = \"up\"\nroutes = []\nhosts = [\"shop\"]\n\
+         [gateway.policies.any]\nproduct = \"sample\"\nupstream = \"up\"\nroutes = []\nprefixes = [\"/a\"]\n",
+    );
+    let gateway = Gateway::new(&config.gateway, &products(), no_file).unwrap();
+    for (host, path, only_bound, expected) in [
+        ("shop", "/api/v1/keys", true, Some("bound")),
+        ("shop", "/a/../b", true, Some("bound")),
+        ("other", "/a", true, None),
+        ("other", "/a", false, Some("any")),
+    ] {
+        let found = gateway.mounted(host, path, only_bound);
+        let found = found.map(|policy| policy.name.as_str());
+        assert_eq!(found, expected, "{host} {path} {only_bound}");
+    }
+}
+
+fn config(text: &str) -> Config {
+    let file = Some((Path::new("test.toml").to_owned(), text.to_owned()));
+    Config::load(&Sources {
+        file,
+        ..Sources::default()
+    })
+    .unwrap()
+    .config
+}
+
+#[test]
+fn a_policy_that_asks_for_what_its_product_does_not_have_names_the_route() {
+    let told = |product: &str, route: &str| {
+        let config = config(&format!(
+            "[gateway.policies.p]\nproduct = \"{product}\"\n[[gateway.policies.p.routes]]\n{route}\n"
+        ));
+        Gateway::new(&config.gateway, &products(), no_file)
+            .unwrap_err()
+            .to_string()
+    };
+    assert_eq!(
+        told("nothing", "path = \"/\"\nscopes = []"),
+        "gateway.policies.p.product: there is no product \"nothing\""
+    );
+    assert_eq!(
+        told("sample", "path = \"/x\"\nscopes = [\"sample.orders:raed\"]"),
+        "gateway.policies.p.routes: the route \"/x\" asks for the scope \"sample.orders:raed\", which the product does not declare"
+    );
+    assert_eq!(
+        told("sample", "path = \"/{shop}\"\nscopes = []\nresource = \"shop\""),
+        "gateway.policies.p.routes: the route \"/{shop}\" names a resource \"shop\", a kind that the product does not declare"
+    );
 }
