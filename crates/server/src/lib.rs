@@ -2,6 +2,7 @@
 //! is written; whether a credential is good is `authority`'s business.
 
 pub mod assembly;
+pub mod api;
 pub mod config;
 pub mod dialects;
 pub mod edge;
