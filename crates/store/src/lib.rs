@@ -17,7 +17,6 @@ pub mod idempotency;
 pub mod issuance;
 pub mod keys;
 pub mod limits;
-pub mod meters;
 mod migrate;
 pub mod nonces;
 pub mod notices;

@@ -1,295 +1,260 @@
-//! What is kept of limits, so that a crash or a second process never lets more through.
+//! What processes tell each other of the meters that they spend from, so that a crash or a second process never lets
+//! more through.
 //!
-//! One process that counts alone holds a lease under a name, and sets blocks of units aside before it spends them. Where
-//! several spend, each takes blocks with [`Store::lease_units`], which adds up a meter under its lock. A block counts from
-//! then until a full window after the last moment at which it can have been spent.
+//! A holder has at most one open block of a meter: units that it may spend before a moment. With each **turn** it moves
+//! what it spent out of that block, beside what it spent before, and opens the block anew. Turns at one meter wait for
+//! each other under the lock of the meter's row, which counts them: whoever takes a turn reads all that was taken before.
+//! Why no window ever holds more than its quota so stands with the authority's limits, which spend.
 
+use std::collections::BTreeSet;
+
+use credential::limit::Block;
 use credential::time::{Instant, Span};
 
 use crate::change::{View, page_size};
-use crate::column::{instant, number, opt_instant, whole};
+use crate::column::{instant, number, whole};
 use crate::db::Row;
 use crate::{Fault, Store, args};
 
-/// Who alone counts what lies under a name.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Lease {
-    /// The name.
-    pub name: String,
-    /// Who holds it: a replica's id.
-    pub holder: String,
-    /// It is held before this moment.
-    pub until: Instant,
-    /// Grows with each new holder: what an earlier one still sends is refused.
-    pub token: i64,
-}
+/// The most turns of one transaction: on SQLite others wait for it.
+pub const MAX_TURNS: usize = 500;
 
-/// Units of a meter that were set aside.
+/// One turn at a meter.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Reserved {
+pub struct Turn {
     /// What is counted: a limit and whose it is, in whatever spelling the caller keeps to.
     pub meter: String,
-    /// When they were set aside; more for the same moment and holder are added to them.
-    pub slice_at: Instant,
-    /// Who may spend them.
+    /// Who takes the turn; two that count apart never share a name.
     pub holder: String,
-    /// How many.
-    pub units: u64,
     /// The window of the limit.
     pub window: Span,
-    /// The last moment at which they can have been spent; `None` while they still may be.
-    pub closed_at: Option<Instant>,
+    /// How much was spent out of the holder's block since its last turn, and after which moment none of it.
+    pub spent: Block,
+    /// To how many milliseconds what was spent is kept together.
+    pub slice: Span,
+    /// How much the holder may spend from now on, what is left of the earlier block included.
+    pub open: u64,
+    /// Until when: the block counts until a full window later, whether it is spent or not.
+    pub until: Instant,
+    /// The number of the holder's last turn.
+    pub last: Option<i64>,
 }
 
-/// The wish for a block.
+/// The last turn at a meter: what the holder spent, exactly.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Wish {
+pub struct Settled {
     /// What is counted.
     pub meter: String,
-    /// How many units may be spent in any window.
-    pub quota: u64,
-    /// The window.
-    pub window: Span,
-    /// How many units are wished for.
-    pub units: u64,
-    /// Who will spend them.
+    /// Who counted.
     pub holder: String,
-    /// Until when.
-    pub until: Instant,
+    /// The window of the limit.
+    pub window: Span,
+    /// To how many milliseconds what was spent is kept together.
+    pub slice: Span,
+    /// What was spent and still counts.
+    pub blocks: Vec<Block>,
 }
 
+/// What a turn gave.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Turned {
+    /// Its number; of two turns at a meter the later has the greater one.
+    pub number: i64,
+    /// What the others spent or may spend and still counts; `None` when nobody had a turn since the holder's last.
+    pub others: Option<Vec<Block>>,
+}
+
+// A row that comes back begins above every number it had: its holders would take the others' turns for their own.
 const TAKE: &str = "\
-    INSERT INTO limit_lease (name, holder, held_until, token) VALUES ($1, $2, $3, 1)
-    ON CONFLICT (name) DO UPDATE SET
-        token = CASE WHEN limit_lease.holder = excluded.holder THEN limit_lease.token ELSE limit_lease.token + 1 END,
-        holder = excluded.holder, held_until = excluded.held_until
-    WHERE limit_lease.holder = excluded.holder OR limit_lease.held_until <= $4
-    RETURNING name, holder, held_until, token";
-const GET: &str = "SELECT name, holder, held_until, token FROM limit_lease WHERE name = $1";
-const END: &str =
-    "UPDATE limit_lease SET held_until = $1 WHERE name = $2 AND holder = $3 AND token = $4";
-const HOLDS: &str = "\
-    UPDATE limit_lease SET token = token WHERE name = $1 AND holder = $2 AND token = $3 AND held_until > $4";
-const RESERVE: &str = "\
-    INSERT INTO limit_block (meter, slice_at, holder, units, window_ms, closed_at) VALUES ($1, $2, $3, $4, $5, $6)
+    INSERT INTO limit_meter (meter, turns) VALUES ($1, CAST($2 AS BIGINT) * 1024)
+    ON CONFLICT (meter) DO UPDATE SET turns = limit_meter.turns + 1
+    RETURNING turns";
+const SPENT: &str = "\
+    INSERT INTO limit_block (meter, slice_at, holder, units, closed_at, over_at) VALUES ($1, $2, $3, $4, $5, $6)
     ON CONFLICT (meter, slice_at, holder) DO UPDATE SET
         units = limit_block.units + excluded.units,
         closed_at = CASE WHEN limit_block.closed_at > excluded.closed_at
-            THEN limit_block.closed_at ELSE excluded.closed_at END";
-const CLOSE: &str = "UPDATE limit_block SET closed_at = $1 WHERE holder = $2 AND closed_at IS NULL";
-const CLOSE_ONE: &str = "\
-    UPDATE limit_block SET closed_at = $1 WHERE meter = $2 AND slice_at = $3 AND holder = $4 AND closed_at IS NULL";
-const CLOSE_OTHERS: &str =
-    "UPDATE limit_block SET closed_at = $1 WHERE holder <> $2 AND closed_at IS NULL";
-const OF_METER: &str = "\
-    SELECT meter, slice_at, holder, units, window_ms, closed_at FROM limit_block WHERE meter = $1
-    ORDER BY slice_at, holder LIMIT $2";
-const PAGE: &str = "\
-    SELECT meter, slice_at, holder, units, window_ms, closed_at FROM limit_block
-    WHERE (meter, slice_at, holder) > ($1, $2, $3)
-    ORDER BY meter, slice_at, holder LIMIT $4";
-const LOCK_METER: &str = "\
-    INSERT INTO limit_meter (meter, leases) VALUES ($1, 1)
-    ON CONFLICT (meter) DO UPDATE SET leases = limit_meter.leases + 1";
-const COUNTED: &str = "\
-    SELECT CAST(COALESCE(SUM(units), 0) AS BIGINT) FROM limit_block
-    WHERE meter = $1 AND (closed_at IS NULL OR closed_at + window_ms >= $2)";
-const PURGE: &str = "\
-    DELETE FROM limit_block WHERE (meter, slice_at, holder) IN (
-        SELECT meter, slice_at, holder FROM limit_block WHERE closed_at + window_ms < $1
-        ORDER BY meter, slice_at, holder LIMIT $2)";
+            THEN limit_block.closed_at ELSE excluded.closed_at END,
+        over_at = CASE WHEN limit_block.over_at > excluded.over_at
+            THEN limit_block.over_at ELSE excluded.over_at END";
+const OPEN: &str = "\
+    INSERT INTO limit_block (meter, slice_at, holder, units, closed_at, over_at) VALUES ($1, $2, $3, $4, $5, $6)
+    ON CONFLICT (meter, slice_at, holder) DO UPDATE SET
+        units = excluded.units, closed_at = excluded.closed_at, over_at = excluded.over_at";
+const CLOSE: &str = "DELETE FROM limit_block WHERE meter = $1 AND slice_at = $2 AND holder = $3";
+// By the slice and not by the row: there are a thousand slices, however many holders came and went.
+const OTHERS: &str = "\
+    SELECT CAST(SUM(units) AS BIGINT), MAX(closed_at) FROM limit_block
+    WHERE meter = $1 AND holder <> $2 AND over_at > $3
+    GROUP BY slice_at";
+const FORGET: &str = "DELETE FROM limit_block WHERE meter = $1 AND holder = $2";
+const FORGET_METER: &str = "\
+    DELETE FROM limit_meter
+    WHERE meter = $1 AND NOT EXISTS (SELECT 1 FROM limit_block WHERE limit_block.meter = limit_meter.meter)";
+const OVER: &str =
+    "SELECT meter, slice_at, holder FROM limit_block WHERE over_at <= $1 ORDER BY over_at LIMIT $2";
+const PURGE: &str =
+    "DELETE FROM limit_block WHERE meter = $1 AND slice_at = $2 AND holder = $3 AND over_at <= $4";
 
-impl View<'_> {
-    /// The lease under a name, held or ended.
-    pub fn lease(&self, name: &str) -> Result<Option<Lease>, Fault> {
-        self.row(GET, args![name])?
-            .as_ref()
-            .map(read_lease)
-            .transpose()
-    }
-
-    /// The blocks of a meter, the oldest first.
-    pub fn blocks_of(&self, meter: &str, limit: usize) -> Result<Vec<Reserved>, Fault> {
-        self.rows(OF_METER, args![meter, page_size(limit)])?
-            .iter()
-            .map(read_block)
-            .collect()
-    }
-
-    /// All blocks, by meter: what a process that starts builds its windows from.
-    pub fn blocks_page(
-        &self,
-        after: Option<&Reserved>,
-        limit: usize,
-    ) -> Result<Vec<Reserved>, Fault> {
-        let args = args![
-            after.map_or("", |block| block.meter.as_str()),
-            after.map_or(i64::MIN, |block| block.slice_at.millis()),
-            after.map_or("", |block| block.holder.as_str()),
-            page_size(limit)
-        ];
-        self.rows(PAGE, args)?.iter().map(read_block).collect()
-    }
-}
+/// Where the open block of a holder lies among its slices.
+const OPEN_SLICE: i64 = -1;
 
 impl Store {
-    /// Takes or renews the lease under a name until a moment; `None` when another holds it.
-    pub async fn take_lease(
-        &self,
-        name: &str,
-        holder: &str,
-        until: Instant,
-        now: Instant,
-    ) -> Result<Option<Lease>, Fault> {
-        let (name, holder) = (name.to_owned(), holder.to_owned());
+    /// Takes these turns in one transaction, at most [`MAX_TURNS`], each at another meter.
+    pub async fn take_turns(&self, turns: Vec<Turn>, now: Instant) -> Result<Vec<Turned>, Fault> {
+        if turns.len() > MAX_TURNS {
+            return Err(Fault::Unsupported("more than 500 turns at once"));
+        }
+        // In one order, so that two processes never wait for each other in a circle.
+        let mut places: Vec<usize> = (0..turns.len()).collect();
+        places.sort_by(|one, other| turns[*one].meter.cmp(&turns[*other].meter));
         self.write(move |view| {
-            let row = view.row(TAKE, args![&name, &holder, until.millis(), now.millis()])?;
-            row.as_ref().map(read_lease).transpose()
-        })
-        .await
-    }
-
-    /// Ends a lease now; false when it was lost before.
-    pub async fn end_lease(&self, lease: &Lease, now: Instant) -> Result<bool, Fault> {
-        let lease = lease.clone();
-        self.write(move |view| {
-            Ok(view.execute(
-                END,
-                args![now.millis(), &lease.name, &lease.holder, lease.token],
-            )? == 1)
-        })
-        .await
-    }
-
-    /// Sets blocks aside under a lease; false, and nothing is set aside, when the lease was lost.
-    pub async fn reserve(
-        &self,
-        lease: &Lease,
-        mut blocks: Vec<Reserved>,
-        now: Instant,
-    ) -> Result<bool, Fault> {
-        let lease = lease.clone();
-        sort(&mut blocks);
-        self.write(move |view| {
-            if view.execute(
-                HOLDS,
-                args![&lease.name, &lease.holder, lease.token, now.millis()],
-            )? == 0
-            {
-                return Ok(false);
+            let mut turned = vec![
+                Turned {
+                    number: 0,
+                    others: None
+                };
+                turns.len()
+            ];
+            for place in &places {
+                turned[*place] = view.take_turn(&turns[*place], now)?;
             }
-            blocks
+            Ok(turned)
+        })
+        .await
+    }
+
+    /// Puts exactly these blocks in the place of all that a holder has at its meters, at most [`MAX_TURNS`] of them: its
+    /// last turns.
+    pub async fn settle_meters(
+        &self,
+        mut settled: Vec<Settled>,
+        now: Instant,
+    ) -> Result<(), Fault> {
+        if settled.len() > MAX_TURNS {
+            return Err(Fault::Unsupported("more than 500 turns at once"));
+        }
+        settled.sort_by(|one, other| one.meter.cmp(&other.meter));
+        self.write(move |view| {
+            settled
                 .iter()
-                .try_for_each(|block| view.set_aside(block))
-                .map(|()| true)
+                .try_for_each(|settled| view.settle(settled, now))
         })
         .await
     }
 
-    /// Says that nothing of these blocks will be spent after their [`Reserved::closed_at`].
-    pub async fn close_blocks(&self, mut blocks: Vec<Reserved>) -> Result<(), Fault> {
-        sort(&mut blocks);
+    /// Removes up to `limit` blocks that count no more, and the meters that have none then; says how many blocks.
+    pub async fn purge_meters(&self, now: Instant, limit: usize) -> Result<u64, Fault> {
         self.write(move |view| {
-            for block in &blocks {
-                let closed_at = block.closed_at.map(Instant::millis);
-                view.execute(
-                    CLOSE_ONE,
-                    args![
-                        closed_at,
-                        &block.meter,
-                        block.slice_at.millis(),
-                        &block.holder
-                    ],
-                )?;
+            let (mut purged, mut meters) = (0, BTreeSet::new());
+            for row in view.rows(OVER, args![now.millis(), page_size(limit)])? {
+                let meter = row.text(0)?;
+                purged +=
+                    view.execute(PURGE, args![meter, row.int(1)?, row.text(2)?, now.millis()])?;
+                meters.insert(meter.to_owned());
             }
-            Ok(())
+            for meter in &meters {
+                view.execute(FORGET_METER, args![meter])?;
+            }
+            Ok(purged)
         })
         .await
-    }
-
-    /// Says that a holder, which is stopping, spends nothing of its open blocks after this moment; says how many.
-    pub async fn close_blocks_of(&self, holder: &str, at: Instant) -> Result<u64, Fault> {
-        let holder = holder.to_owned();
-        self.write(move |view| view.execute(CLOSE, args![at.millis(), &holder]))
-            .await
-    }
-
-    /// Says that every holder but this one is gone: after a crash, the restart is the last moment at which their blocks
-    /// can have been spent. For whoever took the lease of all counting.
-    pub async fn close_blocks_of_others(&self, holder: &str, at: Instant) -> Result<u64, Fault> {
-        let holder = holder.to_owned();
-        self.write(move |view| view.execute(CLOSE_OTHERS, args![at.millis(), &holder]))
-            .await
-    }
-
-    /// Takes a block out of a meter that several spend from: as much of the wish as the quota leaves, 0 when nothing. It
-    /// counts until a full window after [`Wish::until`].
-    pub async fn lease_units(&self, wish: Wish, now: Instant) -> Result<u64, Fault> {
-        self.write(move |view| {
-            view.execute(LOCK_METER, args![&wish.meter])?;
-            let counted: u64 = number(&view.one(COUNTED, args![&wish.meter, now.millis()])?, 0)?;
-            let units = wish.units.min(wish.quota.saturating_sub(counted));
-            if units > 0 {
-                view.set_aside(&Reserved {
-                    meter: wish.meter.clone(),
-                    slice_at: now,
-                    holder: wish.holder.clone(),
-                    units,
-                    window: wish.window,
-                    closed_at: Some(wish.until),
-                })?;
-            }
-            Ok(units)
-        })
-        .await
-    }
-
-    /// Removes up to `limit` blocks that count no more; says how many.
-    pub async fn purge_blocks(&self, now: Instant, limit: usize) -> Result<u64, Fault> {
-        self.write(move |view| view.execute(PURGE, args![now.millis(), page_size(limit)]))
-            .await
     }
 }
 
 impl View<'_> {
-    fn set_aside(&self, block: &Reserved) -> Result<(), Fault> {
+    fn take_turn(&self, turn: &Turn, now: Instant) -> Result<Turned, Fault> {
+        let number = self.one(TAKE, args![&turn.meter, now.millis()])?.int(0)?;
+        self.put_spent(
+            (&turn.meter, &turn.holder),
+            (turn.window, turn.slice),
+            turn.spent,
+            now,
+        )?;
+        if turn.open == 0 {
+            self.execute(CLOSE, args![&turn.meter, OPEN_SLICE, &turn.holder])?;
+        } else {
+            let (until, over) = (turn.until.millis(), over_at(turn.until, turn.window));
+            self.execute(
+                OPEN,
+                args![
+                    &turn.meter,
+                    OPEN_SLICE,
+                    &turn.holder,
+                    whole(turn.open),
+                    until,
+                    over
+                ],
+            )?;
+        }
+        if turn.open == 0 && turn.spent.units == 0 {
+            self.execute(FORGET_METER, args![&turn.meter])?;
+        }
+        if turn.last.is_some_and(|last| last + 1 == number) {
+            return Ok(Turned {
+                number,
+                others: None,
+            });
+        }
+        let others = self.rows(OTHERS, args![&turn.meter, &turn.holder, now.millis()])?;
+        let block = |row: &Row| {
+            Ok(Block {
+                units: units(row)?,
+                closed: Some(instant(row, 1)?),
+            })
+        };
+        Ok(Turned {
+            number,
+            others: Some(others.iter().map(block).collect::<Result<_, Fault>>()?),
+        })
+    }
+
+    fn settle(&self, settled: &Settled, now: Instant) -> Result<(), Fault> {
+        self.one(TAKE, args![&settled.meter, now.millis()])?;
+        self.execute(FORGET, args![&settled.meter, &settled.holder])?;
+        let names = (settled.meter.as_str(), settled.holder.as_str());
+        let limit = (settled.window, settled.slice);
+        settled
+            .blocks
+            .iter()
+            .try_for_each(|block| self.put_spent(names, limit, *block, now))?;
+        self.execute(FORGET_METER, args![&settled.meter])?;
+        Ok(())
+    }
+
+    fn put_spent(
+        &self,
+        (meter, holder): (&str, &str),
+        (window, slice): (Span, Span),
+        spent: Block,
+        now: Instant,
+    ) -> Result<(), Fault> {
+        if spent.units == 0 {
+            return Ok(());
+        }
+        let closed = spent.closed.unwrap_or(now);
+        let slice_at = closed.millis() - closed.millis().rem_euclid(slice.millis().max(1));
+        let over = over_at(closed, window);
         self.execute(
-            RESERVE,
+            SPENT,
             args![
-                &block.meter,
-                block.slice_at.millis(),
-                &block.holder,
-                whole(block.units),
-                block.window.millis(),
-                block.closed_at.map(Instant::millis)
+                meter,
+                slice_at,
+                holder,
+                whole(spent.units),
+                closed.millis(),
+                over
             ],
         )?;
         Ok(())
     }
 }
 
-fn sort(blocks: &mut [Reserved]) {
-    blocks.sort_by(|one, other| {
-        (&one.meter, one.slice_at, &one.holder).cmp(&(&other.meter, other.slice_at, &other.holder))
-    });
+/// From when on a block counts no more that was last spent from at `closed`.
+fn over_at(closed: Instant, window: Span) -> i64 {
+    (closed + Span::from_millis(1) + window).millis()
 }
 
-fn read_lease(row: &Row) -> Result<Lease, Fault> {
-    Ok(Lease {
-        name: row.text(0)?.to_owned(),
-        holder: row.text(1)?.to_owned(),
-        until: instant(row, 2)?,
-        token: row.int(3)?,
-    })
-}
-
-fn read_block(row: &Row) -> Result<Reserved, Fault> {
-    Ok(Reserved {
-        meter: row.text(0)?.to_owned(),
-        slice_at: instant(row, 1)?,
-        holder: row.text(2)?.to_owned(),
-        units: number(row, 3)?,
-        window: Span::from_millis(row.int(4)?),
-        closed_at: opt_instant(row, 5)?,
-    })
+fn units(row: &Row) -> Result<u64, Fault> {
+    number(row, 0)
 }

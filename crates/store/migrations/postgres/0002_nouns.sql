@@ -278,31 +278,23 @@ CREATE TABLE idempotency (
 );
 CREATE INDEX idempotency_age ON idempotency (created_at);
 
--- Who alone counts what lies under a name, until when. `token` grows with each new holder.
-CREATE TABLE limit_lease (
-    name TEXT COLLATE "C" NOT NULL PRIMARY KEY,
-    holder TEXT COLLATE "C" NOT NULL,
-    held_until BIGINT NOT NULL,
-    token BIGINT NOT NULL
-);
-
--- Units set aside before they are spent. `closed_at` is the last moment at which they can have been spent, NULL while
--- they still may be.
+-- Units that a holder spent, by the slice of time in which the last of them was, and, in slice -1, those that it may
+-- still spend. `closed_at` is the last moment at which any of them was or will be; from `over_at` on none counts.
 CREATE TABLE limit_block (
     meter TEXT COLLATE "C" NOT NULL,
     slice_at BIGINT NOT NULL,
     holder TEXT COLLATE "C" NOT NULL,
     units BIGINT NOT NULL,
-    window_ms BIGINT NOT NULL,
-    closed_at BIGINT,
+    closed_at BIGINT NOT NULL,
+    over_at BIGINT NOT NULL,
     PRIMARY KEY (meter, slice_at, holder)
 );
-CREATE INDEX limit_block_holder ON limit_block (holder, meter);
+CREATE INDEX limit_block_over ON limit_block (over_at);
 
--- One row per meter that several processes lease from, so that one of them at a time adds it up.
+-- One row per meter, locked by whoever has a turn at it; it counts the turns.
 CREATE TABLE limit_meter (
     meter TEXT COLLATE "C" NOT NULL PRIMARY KEY,
-    leases BIGINT NOT NULL
+    turns BIGINT NOT NULL
 );
 
 CREATE TABLE nonce (

@@ -1,86 +1,135 @@
-//! Limits: who counts alone, and blocks that are set aside.
+//! Limits: turns at a meter, and what the blocks of others tell.
 
 use std::sync::Arc;
 
-use credential::time::Span;
-use store::limits::{Reserved, Wish};
+use credential::limit::Block;
+use credential::time::{Instant, Span};
+use store::Store;
+use store::limits::{Settled, Turn, Turned};
 use testkit::{Database, on_each_engine};
 
 use crate::world::{NOW, World, after};
 
-fn block(meter: &str, seconds: i64, units: u64) -> Reserved {
-    Reserved {
-        meter: meter.to_owned(),
-        slice_at: after(seconds),
-        holder: "one".to_owned(),
-        units,
-        window: Span::from_secs(60),
-        closed_at: None,
-    }
-}
+const MINUTE: Span = Span::from_secs(60);
 
 on_each_engine! {
-    async fn one_holds_a_lease_at_a_time(database: Database) {
+    async fn a_turn_tells_what_the_others_have_once(database: Database) {
         let world = World::new(&database).await;
         let store = &world.store;
-        let first = store.take_lease("counter", "one", after(10), NOW).await.expect("asked").expect("it is free");
-        assert_eq!((first.token, first.until), (1, after(10)));
-        assert_eq!(store.take_lease("counter", "two", after(19), after(9)).await.expect("asked"), None);
-        let renewed = store.take_lease("counter", "one", after(20), after(9)).await.expect("asked").expect("renewed");
-        assert_eq!((renewed.token, renewed.until), (1, after(20)));
-        let second = store.take_lease("counter", "two", after(30), after(20)).await.expect("asked").expect("it ended");
-        assert_eq!(second.token, 2);
-        assert!(!store.reserve(&renewed, vec![block("m", 0, 5)], after(19)).await.expect("asked"), "it was lost");
-        assert_eq!(world.view(|view| view.blocks_of("m", 10)).await, vec![]);
-        assert!(!store.end_lease(&renewed, after(21)).await.expect("asked"));
-        assert!(store.end_lease(&second, after(21)).await.expect("ended"));
-        assert_eq!(world.view(|view| view.lease("counter")).await.expect("there").until, after(21));
-        assert!(store.take_lease("counter", "one", after(40), after(21)).await.expect("asked").is_some());
+        let one = take(store, turn("m", "one", 10), NOW).await;
+        assert_eq!(one.others, Some(vec![]));
+        let alone = take(store, Turn { last: Some(one.number), ..turn("m", "one", 12) }, NOW).await;
+        assert_eq!(alone, Turned { number: one.number + 1, others: None });
+        let two = take(store, turn("m", "two", 5), NOW).await;
+        assert_eq!(two.others, Some(vec![block(12, 30)]), "the block as it was opened last");
+        let spent = Turn { spent: block(4, 7), last: Some(alone.number), ..turn("m", "one", 8) };
+        assert_eq!(take(store, spent, NOW).await.others, Some(vec![block(5, 30)]));
+        let two = take(store, Turn { last: Some(two.number), ..turn("m", "two", 5) }, NOW).await;
+        assert_eq!(sorted(two.others), [block(4, 7), block(8, 30)]);
+        assert_eq!(take(store, turn("another", "two", 5), NOW).await.others, Some(vec![]));
     }
 
-    async fn blocks_come_back_after_a_crash(database: Database) {
+    async fn what_is_spent_adds_up_by_the_slice_and_counts_a_window_long(database: Database) {
         let world = World::new(&database).await;
         let store = &world.store;
-        let lease = store.take_lease("counter", "one", after(10), NOW).await.expect("asked").expect("it is free");
-        let blocks = vec![block("b", 1, 5), block("a", 2, 7), block("a", 1, 3)];
-        assert!(store.reserve(&lease, blocks, NOW).await.expect("reserved"));
-        assert!(store.reserve(&lease, vec![block("a", 1, 4)], NOW).await.expect("reserved"));
-        let all = world.view(|view| view.blocks_page(None, 2)).await;
-        assert_eq!(all, vec![block("a", 1, 7), block("a", 2, 7)]);
-        let place = all[1].clone();
-        assert_eq!(world.view(move |view| view.blocks_page(Some(&place), 10)).await, vec![block("b", 1, 5)]);
-        let closed = Reserved { closed_at: Some(after(3)), ..block("a", 1, 7) };
-        store.close_blocks(vec![closed.clone()]).await.expect("closed");
-        assert_eq!(store.close_blocks_of("one", after(5)).await.expect("closed"), 2, "those that were open");
-        assert_eq!(world.view(|view| view.blocks_of("a", 1)).await, vec![closed]);
-        assert_eq!(store.purge_blocks(after(63), 10).await.expect("purged"), 0, "a window after the last moment");
-        assert_eq!(store.purge_blocks(after(64), 10).await.expect("purged"), 1);
-        assert!(store.reserve(&lease, vec![block("c", 6, 1)], NOW).await.expect("reserved"));
-        assert_eq!(store.close_blocks_of_others("two", after(7)).await.expect("closed"), 1);
+        for (holder, seconds, units) in [("one", 1, 3), ("one", 4, 5), ("two", 2, 7), ("two", 12, 1)] {
+            let spent = Turn { spent: block(units, seconds), slice: Span::from_secs(10), ..turn("m", holder, 0) };
+            take(store, spent, NOW).await;
+        }
+        let at_first = take(store, turn("m", "late", 0), NOW).await;
+        assert_eq!(sorted(at_first.others), [block(15, 4), block(1, 12)]);
+        // A slice is one block of whoever: it counts as long as its last unit, and those of others end by themselves.
+        let later = take(store, turn("m", "late", 0), after(64)).await;
+        assert_eq!(sorted(later.others), [block(8, 4), block(1, 12)]);
+        let last = take(store, turn("m", "late", 0), after(73)).await;
+        assert_eq!(last.others, Some(vec![]));
     }
 
-    async fn those_who_lease_at_the_same_time_get_no_more_than_the_quota(database: Database) {
+    async fn a_block_of_nothing_is_none(database: Database) {
+        let world = World::new(&database).await;
+        take(&world.store, turn("m", "one", 10), NOW).await;
+        take(&world.store, turn("m", "one", 0), NOW).await;
+        assert_eq!(take(&world.store, turn("m", "two", 0), NOW).await.others, Some(vec![]));
+    }
+
+    async fn a_settled_meter_says_exactly_what_it_is_told(database: Database) {
+        let world = World::new(&database).await;
+        let store = &world.store;
+        take(store, Turn { spent: block(9, 3), ..turn("m", "one", 10) }, NOW).await;
+        let settled = Settled {
+            meter: "m".to_owned(), holder: "one".to_owned(), window: MINUTE, slice: Span::from_secs(1),
+            blocks: vec![block(2, 1), block(3, 2)],
+        };
+        store.settle_meters(vec![settled], NOW).await.expect("settled");
+        let two = take(store, turn("m", "two", 0), NOW).await;
+        assert_eq!(sorted(two.others), [block(2, 1), block(3, 2)]);
+    }
+
+    async fn what_counts_no_more_is_removed_and_its_meter_with_it(database: Database) {
+        let world = World::new(&database).await;
+        let store = &world.store;
+        let before = take(store, Turn { spent: block(1, 3), ..turn("m", "one", 0) }, NOW).await;
+        assert_eq!(store.purge_meters(after(63), 10).await.expect("purged"), 0, "a window after the last moment");
+        assert_eq!(store.purge_meters(after(64), 10).await.expect("purged"), 1);
+        let again = take(store, turn("m", "one", 0), after(64)).await;
+        assert!(again.number > before.number + 1, "nobody takes the turns of the new row for those of the old one");
+    }
+
+    async fn turns_at_one_time_come_one_after_the_other(database: Database) {
         let world = World::new(&database).await;
         let tasks: Vec<_> = (0..40).map(|task| {
             let store = Arc::clone(&world.store);
             tokio::spawn(async move {
-                let wish = Wish {
-                    meter: "m".to_owned(), quota: 100, window: Span::from_secs(60), units: 7,
-                    holder: format!("holder {task}"), until: after(10),
-                };
-                store.lease_units(wish, after(task % 3)).await.expect("answered")
+                // Told in two orders, which must not wait for each other in a circle.
+                let holder = format!("holder {task}");
+                let meters = if task % 2 == 0 { ["a", "b"] } else { ["b", "a"] };
+                let turns = meters.map(|meter| turn(meter, &holder, 1)).to_vec();
+                let turned = store.take_turns(turns, NOW).await.expect("taken");
+                let known = |turned: &Turned| turned.others.iter().flatten().map(|block| block.units).sum::<u64>();
+                [known(&turned[0]), known(&turned[1])]
             })
         }).collect();
-        let mut granted = 0;
+        let mut known = Vec::new();
         for task in tasks {
-            granted += task.await.expect("no panic");
+            let both = task.await.expect("no panic");
+            assert_eq!(both[0], both[1], "the order is the same at both");
+            known.push(both[0]);
         }
-        assert_eq!(granted, 100);
-        let wish = Wish {
-            meter: "m".to_owned(), quota: 100, window: Span::from_secs(60), units: 7,
-            holder: "late".to_owned(), until: after(90),
-        };
-        assert_eq!(world.store.lease_units(wish.clone(), after(70)).await.expect("answered"), 0, "they still count");
-        assert_eq!(world.store.lease_units(wish, after(71)).await.expect("answered"), 7);
+        known.sort_unstable();
+        assert_eq!(known, (0..40).collect::<Vec<_>>(), "whoever comes later knows of one more");
     }
+}
+
+async fn take(store: &Store, turn: Turn, now: Instant) -> Turned {
+    store
+        .take_turns(vec![turn], now)
+        .await
+        .expect("taken")
+        .swap_remove(0)
+}
+
+fn turn(meter: &str, holder: &str, open: u64) -> Turn {
+    Turn {
+        meter: meter.to_owned(),
+        holder: holder.to_owned(),
+        window: MINUTE,
+        spent: block(0, 0),
+        slice: Span::from_secs(1),
+        open,
+        until: after(30),
+        last: None,
+    }
+}
+
+fn block(units: u64, seconds: i64) -> Block {
+    Block {
+        units,
+        closed: Some(after(seconds)),
+    }
+}
+
+fn sorted(others: Option<Vec<Block>>) -> Vec<Block> {
+    let mut others = others.expect("others");
+    others.sort_by_key(|block| block.closed);
+    others
 }

@@ -28,3 +28,4 @@ mod usage;
 mod users;
 mod vault;
 mod world;
+mod worlds;
