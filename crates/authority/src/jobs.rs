@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use credential::event::Action;
 use credential::time::{Instant, Span};
-use store::rekey;
 use store::Found;
+use store::rekey;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -31,6 +31,8 @@ pub enum Job {
     Poll,
     /// Writes down how keys were used.
     Usage,
+    /// Gives back what limits hold in reserve and nobody uses.
+    Limits,
     /// Signs the end of the audit trail.
     Checkpoint,
     /// Tells people what is due.
@@ -47,9 +49,10 @@ pub enum Job {
 
 impl Job {
     /// Every job.
-    pub const ALL: [Job; 8] = [
+    pub const ALL: [Job; 9] = [
         Job::Poll,
         Job::Usage,
+        Job::Limits,
         Job::Checkpoint,
         Job::Notices,
         Job::Compare,
@@ -63,6 +66,7 @@ impl Job {
         match self {
             Job::Poll => "poll",
             Job::Usage => "usage",
+            Job::Limits => "limits",
             Job::Checkpoint => "checkpoint",
             Job::Notices => "notices",
             Job::Compare => "compare",
@@ -79,6 +83,8 @@ impl Job {
             Job::Poll => Span::from_millis(250),
             // What a crash loses of "last used".
             Job::Usage => Span::from_secs(1),
+            // What lies open is lent for half a minute.
+            Job::Limits => Span::from_secs(10),
             // It looks whether a checkpoint is due.
             Job::Checkpoint => Span::from_secs(1),
             // Notices are about days.
@@ -101,21 +107,19 @@ enum Over {
     Answers,
     Idempotency,
     Usage,
-    Blocks,
     Meters,
     Feed,
     Notices,
 }
 
 impl Over {
-    const ALL: [Over; 10] = [
+    const ALL: [Over; 9] = [
         Over::Tokens,
         Over::Families,
         Over::Nonces,
         Over::Answers,
         Over::Idempotency,
         Over::Usage,
-        Over::Blocks,
         Over::Meters,
         Over::Feed,
         Over::Notices,
@@ -156,6 +160,7 @@ impl Authority {
         match job {
             Job::Poll => self.poll().await,
             Job::Usage => self.flush_usage().await,
+            Job::Limits => self.tidy_limits().await,
             Job::Checkpoint => self.sign_checkpoint_if_due().await.map(drop),
             Job::Notices => self.raise_all_due_notices().await,
             Job::Compare => self.compare_unhurried().await,
@@ -208,9 +213,12 @@ impl Authority {
             Over::Families => self.purge_families(now - keep.families).await?,
             Over::Nonces => store.purge_nonces(now, BATCH).await?,
             Over::Answers => store.erase_answers(now - REPEAT_WITHIN, BATCH).await?,
-            Over::Idempotency => store.purge_idempotency(now - keep.idempotency, BATCH).await?,
+            Over::Idempotency => {
+                store
+                    .purge_idempotency(now - keep.idempotency, BATCH)
+                    .await?
+            }
             Over::Usage => store.purge_hourly_usage(now - keep.usage, BATCH).await?,
-            Over::Blocks => store.purge_blocks(now, BATCH).await?,
             Over::Meters => store.purge_meters(now, BATCH).await?,
             Over::Feed => store.purge_feed(now - keep.feed, BATCH).await?,
             Over::Notices => store.purge_notices(now - keep.notices, BATCH).await?,
@@ -219,7 +227,10 @@ impl Authority {
 
     /// A revoked token that has expired is refused for that.
     async fn purge_tokens(&self, now: Instant) -> Result<u64, Failure> {
-        let expired = self.store().view(move |view| view.expired_tokens(now, BATCH)).await?;
+        let expired = self
+            .store()
+            .view(move |view| view.expired_tokens(now, BATCH))
+            .await?;
         let expired: Vec<_> = expired.into_iter().filter_map(Found::good).collect();
         if expired.is_empty() {
             return Ok(0);
@@ -248,7 +259,10 @@ impl Authority {
 
     async fn purge_families(&self, before: Instant) -> Result<u64, Failure> {
         let now = self.now();
-        let lapsed = self.store().view(move |view| view.lapsed_families(before, BATCH)).await?;
+        let lapsed = self
+            .store()
+            .view(move |view| view.lapsed_families(before, BATCH))
+            .await?;
         let lapsed: Vec<_> = lapsed.into_iter().filter_map(Found::good).collect();
         if lapsed.is_empty() {
             return Ok(0);
@@ -278,7 +292,10 @@ impl Authority {
 
     /// Closes the trail at signed checkpoints from before a moment, if it is good: what is bad is kept for whoever looks.
     async fn close_audit(&self, before: Instant) -> Result<(), Failure> {
-        let old = self.store().view(move |view| view.last_checkpoint(Some(before))).await?;
+        let old = self
+            .store()
+            .view(move |view| view.last_checkpoint(Some(before)))
+            .await?;
         if old.is_none() {
             return Ok(());
         }
@@ -291,7 +308,12 @@ impl Authority {
             return Ok(());
         }
         for _ in 0..MAX_STEPS {
-            if self.store().close_audit(self.now(), before).await?.is_none() {
+            if self
+                .store()
+                .close_audit(self.now(), before)
+                .await?
+                .is_none()
+            {
                 break;
             }
         }
@@ -301,7 +323,12 @@ impl Authority {
     /// Seals anew what was sealed with an earlier version of the vault's key.
     pub async fn rekey(&self) -> Result<(), Failure> {
         let versions = self.store().view(|view| view.vault_keys()).await?;
-        if versions.iter().filter(|key| key.purpose == crate::vault::ROWS).count() < 2 {
+        if versions
+            .iter()
+            .filter(|key| key.purpose == crate::vault::ROWS)
+            .count()
+            < 2
+        {
             return Ok(());
         }
         for kind in rekey::KINDS {

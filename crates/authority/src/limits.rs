@@ -42,7 +42,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use credential::limit::{Limit, MAX_LIMITS};
 use credential::role::ProductName;
 use credential::time::{Instant, Span};
-use store::meters::{MAX_TURNS, Settled};
+use store::limits::{MAX_TURNS, Settled};
 use store::{Fault, Store};
 
 use crate::Authority;

@@ -6,7 +6,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use credential::time::{Instant, Span};
-use store::meters::{Settled, Turn, Turned};
+use store::limits::{Settled, Turn, Turned};
 
 use super::meter::{Going, Meter};
 use super::{Moment, Spent, Want};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use credential::limit::{Block, Limit, Reserve, Standing, Window};
 use credential::role::ProductName;
 use credential::time::{Instant, Span};
-use store::meters::{Settled, Turn, Turned};
+use store::limits::{Settled, Turn, Turned};
 
 use super::Moment;
 
