@@ -33,15 +33,27 @@ impl fmt::Debug for Asker {
 impl Authority {
     /// Finds who asks, by its own credential: a key of product `latchkey` with the scope `latchkey.verify`.
     pub async fn asker(&self, question: &Question<'_>) -> Result<Asker, Failure> {
-        let valid = self.verify(question).await?.verdict.map_err(Refusal::Unauthenticated)?;
-        let missing = || Refusal::Forbidden { scope: VERIFY.to_owned() };
+        let valid = self
+            .verify(question)
+            .await?
+            .verdict
+            .map_err(Refusal::Unauthenticated)?;
+        let missing = || Refusal::Forbidden {
+            scope: VERIFY.to_owned(),
+        };
         let scope = SCOPE.as_ref().map_err(|_| missing())?;
         if valid.live.key.product.as_str() != LATCHKEY {
             return Err(missing().into());
         }
         match valid.rights().allows(scope, None) {
-            Allowed::Yes => Ok(Asker { valid, everywhere: true }),
-            Allowed::ResourceNotAllowed => Ok(Asker { valid, everywhere: false }),
+            Allowed::Yes => Ok(Asker {
+                valid,
+                everywhere: true,
+            }),
+            Allowed::ResourceNotAllowed => Ok(Asker {
+                valid,
+                everywhere: false,
+            }),
             Allowed::MissingScope => Err(missing().into()),
         }
     }
@@ -55,9 +67,13 @@ impl Asker {
         if own == organization && self.everywhere {
             return true;
         }
-        let Ok(scope) = SCOPE.as_ref() else { return false };
+        let Ok(scope) = SCOPE.as_ref() else {
+            return false;
+        };
         let there = format!("{ORGANIZATION_KIND}:{organization}");
-        let listed = |resources: &&Resources| matches!(resources, Resources::Listed(_)) && resources.reach(Some(&there));
+        let listed = |resources: &&Resources| {
+            matches!(resources, Resources::Listed(_)) && resources.reach(Some(&there))
+        };
         self.valid.rights().reach(scope).iter().any(listed) && world.administers(own, organization)
     }
 }

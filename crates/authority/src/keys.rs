@@ -142,7 +142,11 @@ impl Authority {
         render: impl Fn(&Issued) -> Vec<u8> + Send + Sync + 'static,
     ) -> Result<Outcome, Failure> {
         let organization = command.organization.unwrap_or(caller.organization);
-        let need = Need { scope: CREATE, organization, product: Some(command.product.clone()) };
+        let need = Need {
+            scope: CREATE,
+            organization,
+            product: Some(command.product.clone()),
+        };
         self.permit(caller, &need).await?;
         if let Some(idempotency) = &idempotency
             && let Some(body) = self.repeated(caller, idempotency).await?
@@ -155,13 +159,22 @@ impl Authority {
         within(&self.world(), &ceiling, &draft.key)?;
 
         let again = idempotency.clone();
-        let issued = match self.issue_draft(caller, vec![draft], need, idempotency, render, now).await {
-            Err(Failure::Refused(Refusal::IdempotencyKeyUsed)) => return self.overtaken(caller, again).await,
+        let issued = match self
+            .issue_draft(caller, vec![draft], need, idempotency, render, now)
+            .await
+        {
+            Err(Failure::Refused(Refusal::IdempotencyKeyUsed)) => {
+                return self.overtaken(caller, again).await;
+            }
             issued => issued?,
         };
-        issued.into_iter().next().map(|issued| Outcome::New(Box::new(issued))).ok_or_else(|| {
-            Failure::Fault(Fault::Shape("a key was made and is not there".to_owned()))
-        })
+        issued
+            .into_iter()
+            .next()
+            .map(|issued| Outcome::New(Box::new(issued)))
+            .ok_or_else(|| {
+                Failure::Fault(Fault::Shape("a key was made and is not there".to_owned()))
+            })
     }
 
     /// One key, if the caller may see it.
@@ -182,8 +195,15 @@ impl Authority {
         limit: usize,
     ) -> Result<Vec<Key>, Failure> {
         let organization = filter.organization.unwrap_or(caller.organization);
-        let filter = KeyFilter { organization: Some(organization), ..filter };
-        let need = Need { scope: READ, organization, product: filter.product.clone() };
+        let filter = KeyFilter {
+            organization: Some(organization),
+            ..filter
+        };
+        let need = Need {
+            scope: READ,
+            organization,
+            product: filter.product.clone(),
+        };
         self.permit(caller, &need).await?;
         let limit = limit.clamp(1, MAX_PAGE);
         let page = move |view: &View<'_>| view.keys_page(&filter, order, after.as_ref(), limit);
@@ -202,38 +222,96 @@ impl Authority {
         let key = self.stored_key(id).await?;
         self.permit_on(caller, UPDATE, &key).await?;
         let world = self.world();
-        let product = world.product(&key.product).ok_or(Refusal::NotFound("product"))?;
+        let product = world
+            .product(&key.product)
+            .ok_or(Refusal::NotFound("product"))?;
         let edit = Edit {
             name: edit.name,
             comment: edit.comment,
-            grants: edit.grants.map(|wish| granted(&world, product, key.organization, &wish)).transpose()?,
-            addresses: edit.addresses.map(|addresses| fits(product, addresses)).transpose()?,
+            grants: edit
+                .grants
+                .map(|wish| granted(&world, product, key.organization, &wish))
+                .transpose()?,
+            addresses: edit
+                .addresses
+                .map(|addresses| fits(product, addresses))
+                .transpose()?,
             limits: edit.limits,
             expiry: edit.expiry,
         };
         let now = self.now();
         bounded_expiry(product, key.created_at, &edit)?;
         let widened = edit.grants.clone();
-        self.change_key(caller, UPDATE, &key, version, Action::KeyEdited, widened, move |key| key.edit(edit.clone(), now))
-            .await
+        self.change_key(
+            caller,
+            UPDATE,
+            &key,
+            version,
+            Action::KeyEdited,
+            widened,
+            move |key| key.edit(edit.clone(), now),
+        )
+        .await
     }
 
     /// Takes a key out of use.
-    pub async fn disable_key(&self, caller: &Caller, id: KeyId, version: Option<i64>) -> Result<ChangedKey, Failure> {
+    pub async fn disable_key(
+        &self,
+        caller: &Caller,
+        id: KeyId,
+        version: Option<i64>,
+    ) -> Result<ChangedKey, Failure> {
         let (key, by, now) = (self.stored_key(id).await?, caller.maker, self.now());
-        self.change_key(caller, UPDATE, &key, version, Action::KeyDisabled, None, move |key| key.disable(by, now)).await
+        self.change_key(
+            caller,
+            UPDATE,
+            &key,
+            version,
+            Action::KeyDisabled,
+            None,
+            move |key| key.disable(by, now),
+        )
+        .await
     }
 
     /// Brings a key back into use: it never has more than who enables it may give.
-    pub async fn enable_key(&self, caller: &Caller, id: KeyId, version: Option<i64>) -> Result<ChangedKey, Failure> {
+    pub async fn enable_key(
+        &self,
+        caller: &Caller,
+        id: KeyId,
+        version: Option<i64>,
+    ) -> Result<ChangedKey, Failure> {
         let key = self.stored_key(id).await?;
-        self.change_key(caller, UPDATE, &key, version, Action::KeyEnabled, None, Key::enable).await
+        self.change_key(
+            caller,
+            UPDATE,
+            &key,
+            version,
+            Action::KeyEnabled,
+            None,
+            Key::enable,
+        )
+        .await
     }
 
     /// Ends a key for good.
-    pub async fn revoke_key(&self, caller: &Caller, id: KeyId, version: Option<i64>) -> Result<ChangedKey, Failure> {
+    pub async fn revoke_key(
+        &self,
+        caller: &Caller,
+        id: KeyId,
+        version: Option<i64>,
+    ) -> Result<ChangedKey, Failure> {
         let (key, by, now) = (self.stored_key(id).await?, caller.maker, self.now());
-        self.change_key(caller, REVOKE, &key, version, Action::KeyRevoked, None, move |key| key.revoke(by, now)).await
+        self.change_key(
+            caller,
+            REVOKE,
+            &key,
+            version,
+            Action::KeyRevoked,
+            None,
+            move |key| key.revoke(by, now),
+        )
+        .await
     }
 
     /// Gives a key a new secret; the one before stays good for `overlap`.
@@ -258,15 +336,26 @@ impl Authority {
             return Ok(Outcome::Repeat(body));
         }
         let world = self.world();
-        let product = world.product(&key.product).ok_or(Refusal::NotFound("product"))?.clone();
+        let product = world
+            .product(&key.product)
+            .ok_or(Refusal::NotFound("product"))?
+            .clone();
         let overlap = overlap.unwrap_or(product.default_overlap);
         if overlap > product.max_overlap {
             let most = product.max_overlap.seconds();
-            return Err(Refusal::invalid("overlap_seconds", format!("at most {most} for this product")).into());
+            return Err(Refusal::invalid(
+                "overlap_seconds",
+                format!("at most {most} for this product"),
+            )
+            .into());
         }
         let now = self.now();
         let fresh = self.fresh_secret(&product, &key, key.next_generation(), now)?;
-        let needs = if own { Vec::new() } else { vec![need_on(ROTATE, &key)] };
+        let needs = if own {
+            Vec::new()
+        } else {
+            vec![need_on(ROTATE, &key)]
+        };
         let expected = key.version;
         let (authority, who) = (self.clone(), caller.clone());
         let again = idempotency.clone();
@@ -277,21 +366,27 @@ impl Authority {
                 now,
                 {
                     let (authority, who) = (self.clone(), caller.clone());
-                    move |view| {
-                        authority.recheck(view, &who, &needs, now, |_, _| Ok(()))
-                    }
+                    move |view| authority.recheck(view, &who, &needs, now, |_, _| Ok(()))
                 },
                 move |change| -> Result<(Key, Shown, Vec<u8>), Failure> {
                     let key = current(change, id)?;
                     refuse_stale(&key, version)?;
                     // The secret was made for the generation that followed the key as it was read.
                     if key.version != expected {
-                        return Err(Refusal::Stale { version: key.version }.into());
+                        return Err(Refusal::Stale {
+                            version: key.version,
+                        }
+                        .into());
                     }
                     let key = key.rotate(fresh.minted.clone(), overlap, now)?;
-                    let key = change.update_key(key, Action::KeyRotated, &detail_overlap(overlap))?;
+                    let key =
+                        change.update_key(key, Action::KeyRotated, &detail_overlap(overlap))?;
                     let shown = fresh.shown.again();
-                    let issued = Issued { key: key.clone(), shown: shown.again(), revision: 0 };
+                    let issued = Issued {
+                        key: key.clone(),
+                        shown: shown.again(),
+                        revision: 0,
+                    };
                     let body = render(&issued);
                     if let Some(idempotency) = &idempotency {
                         authority.remember(change, &who, idempotency, key.id, &body)?;
@@ -301,19 +396,31 @@ impl Authority {
             )
             .await;
         let changed = match changed {
-            Err(Failure::Refused(Refusal::IdempotencyKeyUsed | Refusal::Stale { .. })) if again.is_some() => {
+            Err(Failure::Refused(Refusal::IdempotencyKeyUsed | Refusal::Stale { .. }))
+                if again.is_some() =>
+            {
                 return self.overtaken(caller, again).await;
             }
             changed => changed?,
         };
         let revision = self.settle(&changed).await?;
         let (key, shown, _) = changed.value;
-        Ok(Outcome::New(Box::new(Issued { key, shown, revision })))
+        Ok(Outcome::New(Box::new(Issued {
+            key,
+            shown,
+            revision,
+        })))
     }
 
     /// The same request was under way twice and the other one was faster: its answer is this one's too.
-    async fn overtaken(&self, caller: &Caller, idempotency: Option<Idempotency>) -> Result<Outcome, Failure> {
-        let Some(idempotency) = idempotency else { return Err(Refusal::IdempotencyKeyUsed.into()) };
+    async fn overtaken(
+        &self,
+        caller: &Caller,
+        idempotency: Option<Idempotency>,
+    ) -> Result<Outcome, Failure> {
+        let Some(idempotency) = idempotency else {
+            return Err(Refusal::IdempotencyKeyUsed.into());
+        };
         match self.repeated(caller, &idempotency).await? {
             Some(body) => Ok(Outcome::Repeat(body)),
             None => Err(Refusal::IdempotencyKeyUsed.into()),
@@ -371,20 +478,32 @@ impl Authority {
             )
             .await?;
         let revision = self.settle(&changed).await?;
-        Ok(ChangedKey { key: changed.value, revision })
+        Ok(ChangedKey {
+            key: changed.value,
+            revision,
+        })
     }
 
     /// The key as the store has it. A tampered row is told apart only to those who may see the key, which nobody can
     /// know of a row that was changed; so it is not found.
     pub(crate) async fn stored_key(&self, id: KeyId) -> Result<Key, Failure> {
-        match self.store().view::<_, Fault>(move |view| view.key(id)).await? {
+        match self
+            .store()
+            .view::<_, Fault>(move |view| view.key(id))
+            .await?
+        {
             Some(Found::Good(key)) => Ok(key),
             Some(Found::Tampered(_)) | None => Err(Refusal::NotFound("key").into()),
         }
     }
 
     /// Whether the caller may do this to the key; otherwise there is no such key, unless the caller may see it.
-    pub(crate) async fn permit_on(&self, caller: &Caller, scope: &'static str, key: &Key) -> Result<(), Failure> {
+    pub(crate) async fn permit_on(
+        &self,
+        caller: &Caller,
+        scope: &'static str,
+        key: &Key,
+    ) -> Result<(), Failure> {
         if self.is_beyond(caller, key).await? {
             return Err(Refusal::NotFound("key").into());
         }
@@ -407,31 +526,48 @@ impl Authority {
     ) -> Result<Draft, Failure> {
         let world = self.world();
         let product = world.product(&command.product).ok_or_else(|| {
-            Refusal::invalid("product", "there is no such product; GET /api/v1/products lists them")
+            Refusal::invalid(
+                "product",
+                "there is no such product; GET /api/v1/products lists them",
+            )
         })?;
         if !product.kinds.contains(&command.kind) {
             let kinds: Vec<_> = product.kinds.iter().map(|kind| kind.as_str()).collect();
-            return Err(Refusal::invalid("kind", format!("this product has {}", kinds.join(", "))).into());
+            return Err(
+                Refusal::invalid("kind", format!("this product has {}", kinds.join(", "))).into(),
+            );
         }
         let grants = granted(&world, product, organization, &command.grants)?;
         let addresses = fits(product, command.addresses)?;
         let expires_at = match command.expiry {
             Expiry::Never => None,
             Expiry::Default => product.default_lifetime.map(|life| now + life),
-            Expiry::At(at) if at <= now => return Err(credential::key::Refusal::ExpiryInThePast.into()),
+            Expiry::At(at) if at <= now => {
+                return Err(credential::key::Refusal::ExpiryInThePast.into());
+            }
             Expiry::At(at) => Some(at),
         };
         bounded(product, now, expires_at)?;
         let owner = match (product.owner, command.owner, caller.maker) {
             (OwnerRule::None, _, _) => None,
             (_, Some(owner), _) => {
-                let known = world.user(owner).is_some_and(|user| user.organization == organization);
+                let known = world
+                    .user(owner)
+                    .is_some_and(|user| user.organization == organization);
                 if !known {
-                    return Err(Refusal::invalid("owner_id", "there is no such user in the organization").into());
+                    return Err(Refusal::invalid(
+                        "owner_id",
+                        "there is no such user in the organization",
+                    )
+                    .into());
                 }
                 Some(owner)
             }
-            (_, None, Maker::User(user)) if world.user(user).is_some_and(|u| u.organization == organization) => {
+            (_, None, Maker::User(user))
+                if world
+                    .user(user)
+                    .is_some_and(|u| u.organization == organization) =>
+            {
                 Some(user)
             }
             (_, None, _) => None,
@@ -454,7 +590,12 @@ impl Authority {
             created_by: caller.maker,
             edited_at: now,
             rotated_at: None,
-            current: Credential { generation: 0, handle: None, proof: Proof::Signature, since: now },
+            current: Credential {
+                generation: 0,
+                handle: None,
+                proof: Proof::Signature,
+                since: now,
+            },
             previous: None,
             version: 1,
         };
@@ -465,7 +606,12 @@ impl Authority {
             proof: fresh.minted.proof,
             since: now,
         };
-        Ok(Draft { key, shown: fresh.shown, family: fresh.family, unique_name: product.unique_names })
+        Ok(Draft {
+            key,
+            shown: fresh.shown,
+            family: fresh.family,
+            unique_name: product.unique_names,
+        })
     }
 
     /// Writes drafts in one transaction, and answers with what was issued.
@@ -487,9 +633,17 @@ impl Authority {
                 {
                     let (authority, who, drafts) = (self.clone(), caller.clone(), drafts.clone());
                     move |view| {
-                        authority.recheck(view, &who, std::slice::from_ref(&need), now, |world, ceiling| {
-                            drafts.iter().try_for_each(|draft| within(world, ceiling, &draft.key))
-                        })
+                        authority.recheck(
+                            view,
+                            &who,
+                            std::slice::from_ref(&need),
+                            now,
+                            |world, ceiling| {
+                                drafts
+                                    .iter()
+                                    .try_for_each(|draft| within(world, ceiling, &draft.key))
+                            },
+                        )
                     }
                 },
                 {
@@ -504,8 +658,11 @@ impl Authority {
                                 change.insert_family(family, Action::FamilyStarted, NO_DETAIL)?;
                             }
                             if let Some(idempotency) = &idempotency {
-                                let issued =
-                                    Issued { key: key.clone(), shown: draft.shown.again(), revision: 0 };
+                                let issued = Issued {
+                                    key: key.clone(),
+                                    shown: draft.shown.again(),
+                                    revision: 0,
+                                };
                                 let body = render(&issued);
                                 authority.remember(change, &who, idempotency, key.id, &body)?;
                             }
@@ -518,7 +675,11 @@ impl Authority {
         let revision = self.settle(&changed).await?;
         Ok(drafts
             .iter()
-            .map(|draft| Issued { key: draft.key.clone(), shown: draft.shown.again(), revision })
+            .map(|draft| Issued {
+                key: draft.key.clone(),
+                shown: draft.shown.again(),
+                revision,
+            })
             .collect())
     }
 }
@@ -532,7 +693,11 @@ pub(crate) struct Draft {
 }
 
 pub(crate) fn need_on(scope: &'static str, key: &Key) -> Need {
-    Need { scope, organization: key.organization, product: Some(key.product.clone()) }
+    Need {
+        scope,
+        organization: key.organization,
+        product: Some(key.product.clone()),
+    }
 }
 
 fn current(change: &mut Change<'_>, id: KeyId) -> Result<Key, Failure> {
@@ -544,12 +709,18 @@ fn current(change: &mut Change<'_>, id: KeyId) -> Result<Key, Failure> {
 
 /// A name that is in use is a broken rule, not a broken world.
 fn taken(fault: Fault) -> Failure {
-    if fault.is_conflict_on(KEY_NAME) { Refusal::NameTaken("key").into() } else { fault.into() }
+    if fault.is_conflict_on(KEY_NAME) {
+        Refusal::NameTaken("key").into()
+    } else {
+        fault.into()
+    }
 }
 
 fn refuse_stale(key: &Key, version: Option<i64>) -> Result<(), Refusal> {
     match version {
-        Some(expected) if expected != key.version => Err(Refusal::Stale { version: key.version }),
+        Some(expected) if expected != key.version => Err(Refusal::Stale {
+            version: key.version,
+        }),
         _ => Ok(()),
     }
 }
@@ -567,30 +738,44 @@ pub(crate) fn granted(
             !role.deleted && role.product == product.name && role.is_offered_to(organization)
         });
         if known.is_none() {
-            return Err(Refusal::invalid("roles", format!("there is no role {id} of this product here")));
+            return Err(Refusal::invalid(
+                "roles",
+                format!("there is no role {id} of this product here"),
+            ));
         }
-        roles.push(RoleGrant { role: *id, resources: listed(product, resources)? });
+        roles.push(RoleGrant {
+            role: *id,
+            resources: listed(product, resources)?,
+        });
     }
     let mut scopes = Vec::new();
     for (text, resources) in &wish.scopes {
-        let scope = product
-            .declared(text)
-            .ok_or_else(|| Refusal::invalid("scopes", format!("{text:?} is not a scope of this product")))?;
-        scopes.push(ScopeGrant { scope, resources: listed(product, resources)? });
+        let scope = product.declared(text).ok_or_else(|| {
+            Refusal::invalid("scopes", format!("{text:?} is not a scope of this product"))
+        })?;
+        scopes.push(ScopeGrant {
+            scope,
+            resources: listed(product, resources)?,
+        });
     }
     let grants = Grants::new(roles, scopes).map_err(|error| Refusal::invalid("grants", error))?;
     if grants.is_empty() {
-        return Err(Refusal::invalid("scopes", "a key needs at least one role or scope"));
+        return Err(Refusal::invalid(
+            "scopes",
+            "a key needs at least one role or scope",
+        ));
     }
     Ok(grants)
 }
 
 fn listed(product: &Product, resources: &Resources) -> Result<Resources, Refusal> {
     match resources {
-        Resources::Listed(listed) if !product.resource_kinds.contains(listed.kind()) => Err(Refusal::invalid(
-            "resources",
-            format!("this product has no resources of kind {:?}", listed.kind()),
-        )),
+        Resources::Listed(listed) if !product.resource_kinds.contains(listed.kind()) => {
+            Err(Refusal::invalid(
+                "resources",
+                format!("this product has no resources of kind {:?}", listed.kind()),
+            ))
+        }
         resources => Ok(resources.clone()),
     }
 }
@@ -598,7 +783,10 @@ fn listed(product: &Product, resources: &Resources) -> Result<Resources, Refusal
 fn fits(product: &Product, addresses: Addresses) -> Result<Addresses, Refusal> {
     if addresses.networks().len() > product.max_addresses {
         let most = product.max_addresses;
-        return Err(Refusal::invalid("addresses", format!("at most {most} for this product")));
+        return Err(Refusal::invalid(
+            "addresses",
+            format!("at most {most} for this product"),
+        ));
     }
     Ok(addresses)
 }
@@ -607,7 +795,10 @@ fn bounded(product: &Product, from: Instant, expires_at: Option<Instant>) -> Res
     match product.max_lifetime {
         Some(most) if expires_at.is_none_or(|at| at > from + most) => Err(Refusal::invalid(
             "expires_at",
-            format!("keys of this product live at most {} days", most.seconds() / 86_400),
+            format!(
+                "keys of this product live at most {} days",
+                most.seconds() / 86_400
+            ),
         )),
         _ => Ok(()),
     }
@@ -623,7 +814,9 @@ fn bounded_expiry(product: &Product, created: Instant, edit: &Edit) -> Result<()
 
 /// Whether everything that the key may is the ceiling's to give.
 pub(crate) fn within(world: &World, ceiling: &Ceiling, key: &Key) -> Result<(), Refusal> {
-    let Some(product) = world.product(&key.product) else { return Err(Refusal::NotFound("product")) };
+    let Some(product) = world.product(&key.product) else {
+        return Err(Refusal::NotFound("product"));
+    };
     let wanted: Rights = world.rights(product, key.organization, &key.grants);
     if ceiling.admits(&key.product, &wanted) {
         return Ok(());
@@ -632,7 +825,10 @@ pub(crate) fn within(world: &World, ceiling: &Ceiling, key: &Key) -> Result<(), 
         let alone = wanted.narrowed(std::slice::from_ref(*scope));
         !ceiling.admits(&key.product, &alone)
     });
-    Err(Refusal::Ceiling(beyond.map_or_else(|| "this".to_owned(), |scope| scope.as_str().to_owned())))
+    Err(Refusal::Ceiling(beyond.map_or_else(
+        || "this".to_owned(),
+        |scope| scope.as_str().to_owned(),
+    )))
 }
 
 fn detail_overlap(overlap: Span) -> String {
@@ -646,7 +842,13 @@ impl Product {
 }
 
 /// The family of a fresh pair of tokens.
-pub(crate) fn new_family(key: &Key, id: FamilyId, seed: [u8; 32], product: &Product, now: Instant) -> Family {
+pub(crate) fn new_family(
+    key: &Key,
+    id: FamilyId,
+    seed: [u8; 32],
+    product: &Product,
+    now: Instant,
+) -> Family {
     let until = now + product.tokens.refresh_life();
     Family {
         id,

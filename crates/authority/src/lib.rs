@@ -10,20 +10,21 @@
 
 pub mod audit;
 pub mod backup;
-pub mod jobs;
-pub mod notices;
-pub mod setup;
 pub mod catalog;
 pub mod failure;
+pub mod jobs;
 pub mod keys;
+pub mod notices;
+pub mod operate;
 pub mod organizations;
+pub mod ports;
 pub mod products;
 pub mod roles;
-pub mod users;
-pub mod ports;
 pub mod settings;
+pub mod setup;
 pub mod signed;
 pub mod tokens;
+pub mod users;
 pub mod verify;
 
 mod act;
@@ -50,11 +51,13 @@ use credential::token::TagKeys;
 use quick_cache::sync::Cache;
 use store::Store;
 
+pub use act::Done;
 pub use asker::Asker;
 pub use caller::Caller;
 pub use failure::{Failure, Refusal};
 pub use idempotency::Idempotency;
 pub use keyring::Live;
+pub use limits::Spent;
 pub use settings::Settings;
 pub use signing::BadSigningKey;
 pub use vault::{MasterKeys, VaultError};
@@ -146,7 +149,14 @@ pub enum OpenError {
 impl Authority {
     /// Opens the authority: unlocks the store, joins the replicas, reads the world. From here on it answers.
     pub async fn open(opening: Opening) -> Result<Self, OpenError> {
-        let Opening { store, master, settings, products, clock, entropy } = opening;
+        let Opening {
+            store,
+            master,
+            settings,
+            products,
+            clock,
+            entropy,
+        } = opening;
         let unlocked = vault::unlock(&store, master, &entropy, clock.wall()).await?;
         let capacity = settings.keyring_capacity;
         let authority = Self(Arc::new(Inner {
@@ -159,7 +169,12 @@ impl Authority {
             checked: Cache::new(capacity),
             limits: limits::Limits::new(&entropy).map_err(Failure::from)?,
             usage: usage::Usage::default(),
-            position: tokio::sync::Mutex::new(Position { applied: 0, entry: None, epoch: 0, replica: None }),
+            position: tokio::sync::Mutex::new(Position {
+                applied: 0,
+                entry: None,
+                epoch: 0,
+                replica: None,
+            }),
             applying: tokio::sync::Mutex::default(),
             revision: AtomicI64::new(0),
             polled: AtomicI64::new(i64::MIN / 2),
@@ -176,7 +191,10 @@ impl Authority {
             settings,
         }));
         authority.join().await?;
-        authority.reload_signing_keys().await.map_err(Failure::from)?;
+        authority
+            .reload_signing_keys()
+            .await
+            .map_err(Failure::from)?;
         authority.apply_catalogs().await?;
         authority.roll_signing_keys().await?;
         Ok(authority)
@@ -255,7 +273,10 @@ impl Authority {
     pub(crate) fn learn_time(&self, told: Instant, at: Tick) {
         let skew = self.clock().wall().millis() - told.millis();
         if skew.abs() > follow::CLOCK_SKEW.millis() {
-            tracing::warn!(skew_ms = skew, "this machine's clock and the database's are apart");
+            tracing::warn!(
+                skew_ms = skew,
+                "this machine's clock and the database's are apart"
+            );
         }
         self.0.offset.store(told.millis() - at.0, Ordering::Relaxed);
     }

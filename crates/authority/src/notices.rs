@@ -4,13 +4,14 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use credential::event::{Subject, SubjectKind};
+use credential::family::Family;
 use credential::id::{KeyId, NoticeId, OrganizationId};
 use credential::key::{Key, Kind as KeyKind, State};
 use credential::notice::{Due, Facts, Policy, due};
 use credential::time::Instant;
-use store::{Fault, Found};
 use store::keys::{KeyFilter, KeyOrder, KeyPlace};
-use store::notices::Notice;
+pub use store::notices::Notice;
+use store::{Fault, Found};
 
 use crate::Authority;
 use crate::act::{MAX_PAGE, hidden};
@@ -47,11 +48,16 @@ impl Authority {
         let organization = filter.organization.unwrap_or(caller.organization);
         self.permit(caller, &need(READ, organization)).await?;
         if filter.everywhere && !is_operator(&self.world(), caller) {
-            return Err(Refusal::Ceiling("seeing the notices of the whole server".to_owned()).into());
+            return Err(
+                Refusal::Ceiling("seeing the notices of the whole server".to_owned()).into(),
+            );
         }
         let of = (!filter.everywhere).then_some(organization);
         let limit = limit.clamp(1, MAX_PAGE);
-        Ok(self.store().view(move |view| view.notices_page(of, filter.unread, before, limit)).await?)
+        Ok(self
+            .store()
+            .view(move |view| view.notices_page(of, filter.unread, before, limit))
+            .await?)
     }
 
     /// Marks a notice as seen to its end; who is second is told who was first.
@@ -64,31 +70,30 @@ impl Authority {
         self.permit(caller, &need).await?;
         let actor = caller.actor();
         let by = format!("{}:{}", actor.kind, actor.id);
-        self.store().change(actor, self.now(), |_| Ok(()), move |change| change.read_notice(id, &by)).await.map_err(
-            |fault: Fault| Failure::from(fault),
-        )?;
+        self.store()
+            .change(
+                actor,
+                self.now(),
+                |_| Ok(()),
+                move |change| change.read_notice(id, &by),
+            )
+            .await
+            .map_err(|fault: Fault| Failure::from(fault))?;
         self.seen_notice(caller, id).await
-    }
-
-    /// Raises a notice, unless it was raised before under the same `once`.
-    pub(crate) async fn raise_notice(
-        &self,
-        organization: Option<OrganizationId>,
-        kind: &str,
-        subject: Subject,
-        once: String,
-        body: serde_json::Value,
-    ) -> Result<bool, Failure> {
-        let notice = self.notice(organization, kind, subject, once, &body, self.now())?;
-        Ok(self.store().raise_notices(vec![notice]).await? > 0)
     }
 
     /// One step of the scan for what is due: looks at the next [`SCAN`] keys that are active, and raises what is due for
     /// them. Gives the place to go on from, `None` at the end.
     pub async fn raise_due_notices(&self, after: Option<KeyId>) -> Result<Option<KeyId>, Failure> {
         let now = self.now();
-        let filter = KeyFilter { state: Some(State::Active.as_str()), ..KeyFilter::default() };
-        let place = after.map(|id| KeyPlace { id, name: String::new() });
+        let filter = KeyFilter {
+            state: Some(State::Active.as_str()),
+            ..KeyFilter::default()
+        };
+        let place = after.map(|id| KeyPlace {
+            id,
+            name: String::new(),
+        });
         let (keys, policies, next) = self
             .store()
             .view(move |view| -> Result<_, Fault> {
@@ -96,11 +101,20 @@ impl Authority {
                 let full = page.len() == SCAN;
                 let mut keys = Vec::new();
                 for key in page.into_iter().filter_map(Found::good) {
-                    let used = view.usage_of(key.id, 2)?.iter().map(|usage| usage.last_used_at).max();
+                    let used = view
+                        .usage_of(key.id, 2)?
+                        .iter()
+                        .map(|usage| usage.last_used_at)
+                        .max();
                     let refresh = match key.kind {
                         KeyKind::TokenPair => {
-                            let families = view.live_families_of(key.id, 10)?.into_iter().filter_map(Found::good);
-                            families.map(|family| (family.rotated_at, family.refresh_until)).max_by_key(|(_, end)| *end)
+                            let families = view
+                                .live_families_of(key.id, 10)?
+                                .into_iter()
+                                .filter_map(Found::good);
+                            families
+                                .map(|family| (family.rotated_at, family.refresh_until))
+                                .max_by_key(|(_, end)| *end)
                         }
                         _ => None,
                     };
@@ -110,7 +124,10 @@ impl Authority {
                 let mut policies: HashMap<OrganizationId, Policy> = HashMap::new();
                 for (key, _, _) in &keys {
                     if !policies.contains_key(&key.organization) {
-                        policies.insert(key.organization, settings_of(view, key.organization)?.notices);
+                        policies.insert(
+                            key.organization,
+                            settings_of(view, key.organization)?.notices,
+                        );
                     }
                 }
                 Ok((keys, policies, next))
@@ -125,7 +142,9 @@ impl Authority {
                 refresh: *refresh,
                 last_used_at: *last_used_at,
             };
-            let Some(policy) = policies.get(&key.organization) else { continue };
+            let Some(policy) = policies.get(&key.organization) else {
+                continue;
+            };
             for due in due(&facts, policy, now) {
                 notices.push(self.due_notice(key, due, now)?);
             }
@@ -137,9 +156,20 @@ impl Authority {
     }
 
     fn due_notice(&self, key: &Key, due: Due, now: Instant) -> Result<Notice, Failure> {
-        let body = serde_json::json!({ "key_name": key.name.as_str(), "about_ms": due.about.millis() });
-        let subject = Subject { kind: SubjectKind::Key, id: key.id.to_string() };
-        self.notice(Some(key.organization), due.kind.as_str(), subject, due.once, &body, now)
+        let body =
+            serde_json::json!({ "key_name": key.name.as_str(), "about_ms": due.about.millis() });
+        let subject = Subject {
+            kind: SubjectKind::Key,
+            id: key.id.to_string(),
+        };
+        self.notice(
+            Some(key.organization),
+            due.kind.as_str(),
+            subject,
+            due.once,
+            &body,
+            now,
+        )
     }
 
     pub(crate) fn notice(
@@ -172,11 +202,34 @@ impl Authority {
             return Err(Refusal::NotFound("notice").into());
         }
         let organization = notice.organization.unwrap_or(caller.organization);
-        self.permit(caller, &need(READ, organization)).await.map_err(|refusal| hidden(refusal, "notice"))?;
+        self.permit(caller, &need(READ, organization))
+            .await
+            .map_err(|refusal| hidden(refusal, "notice"))?;
         Ok(notice)
     }
 }
 
 fn need(scope: &'static str, organization: OrganizationId) -> Need {
-    Need { scope, organization, product: None }
+    Need {
+        scope,
+        organization,
+        product: None,
+    }
+}
+
+/// What is told when a refresh token came back after its successor was in use: somebody copied it.
+pub(crate) fn of_reuse(id: NoticeId, family: &Family, now: Instant) -> Notice {
+    Notice {
+        id,
+        organization: Some(family.organization),
+        once: format!("refresh_reused:{}", family.id),
+        kind: "refresh_reused".to_owned(),
+        subject: Subject {
+            kind: SubjectKind::Key,
+            id: family.key.to_string(),
+        },
+        body: serde_json::json!({ "family": family.id.to_string() }).to_string(),
+        created_at: now,
+        read: None,
+    }
 }

@@ -42,14 +42,20 @@ impl Authority {
         signature: Signature<'_>,
         now: Instant,
     ) -> Result<Result<ProvenKey, Denial>, Failure> {
-        let Some((signed_at, hash)) = read(&signature) else { return Ok(Err(Denial::Unknown)) };
-        let Some(id) = self.key_named(signature.id).await? else { return Ok(Err(Denial::Unknown)) };
+        let Some((signed_at, hash)) = read(&signature) else {
+            return Ok(Err(Denial::Unknown));
+        };
+        let Some(id) = self.key_named(signature.id).await? else {
+            return Ok(Err(Denial::Unknown));
+        };
         let live = match self.live(id).await? {
             Ok(live) if live.key.kind == Kind::Signed => live,
             Ok(_) => return Ok(Err(Denial::Unknown)),
             Err(denial) => return Ok(Err(denial)),
         };
-        let Some(proven) = signer(&live.key, &signature, &hash, now) else { return Ok(Err(Denial::Unknown)) };
+        let Some(proven) = signer(&live.key, &signature, &hash, now) else {
+            return Ok(Err(Denial::Unknown));
+        };
         let once = SeenNonce {
             key: live.key.id,
             nonce: [signature.nonce.as_bytes(), b" ", hash.as_bytes()].concat(),
@@ -59,14 +65,23 @@ impl Authority {
         let in_time = signed_at <= now + TOLERANCE_AHEAD && now <= signed_at + TOLERANCE_BEHIND;
         let expires_at = live.key.expires_at;
         let form = Form::Signature(in_time.then(|| Box::new(once)));
-        Ok(Ok(ProvenKey { live, generation: proven.generation, form, expires_at, narrowed: None }))
+        Ok(Ok(ProvenKey {
+            live,
+            generation: proven.generation,
+            form,
+            expires_at,
+            narrowed: None,
+            flaw: None,
+        }))
     }
 
     /// Uses a signature up; false when it came before, here or at another replica, or out of its time.
     pub(crate) async fn is_first(&self, form: &Form) -> Result<bool, Failure> {
         match form {
             Form::Signature(None) => Ok(false),
-            Form::Signature(Some(once)) => Ok(self.store().use_nonce(SeenNonce::clone(once)).await?),
+            Form::Signature(Some(once)) => {
+                Ok(self.store().use_nonce(SeenNonce::clone(once)).await?)
+            }
             Form::Secret | Form::Access(_) | Form::Jwt(_) => Ok(true),
         }
     }
@@ -88,7 +103,11 @@ fn read(signature: &Signature<'_>) -> Option<(Instant, Digest)> {
     }
     let mut hash = [0; 32];
     for (byte, pair) in hash.iter_mut().zip(signature.hash.as_bytes().chunks(2)) {
-        let digit = |digit: u8| char::from(digit).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+        let digit = |digit: u8| {
+            char::from(digit)
+                .to_digit(16)
+                .and_then(|digit| u8::try_from(digit).ok())
+        };
         *byte = digit(pair[0])? << 4 | digit(pair[1])?;
     }
     let millis = signature.timestamp.parse().ok()?;
@@ -100,9 +119,12 @@ fn signer(key: &Key, signature: &Signature<'_>, hash: &Digest, now: Instant) -> 
     let mut proven = None;
     for credential in key.live(now) {
         if let Proof::Secret(secret) = &credential.proof {
-            let signed = Zeroizing::new([secret.as_str(), signature.nonce, signature.timestamp].concat());
+            let signed =
+                Zeroizing::new([secret.as_str(), signature.nonce, signature.timestamp].concat());
             if Digest::of(&signed) == *hash {
-                proven = Some(Proven { generation: credential.generation });
+                proven = Some(Proven {
+                    generation: credential.generation,
+                });
             }
         }
     }
@@ -116,19 +138,51 @@ mod tests {
     #[test]
     fn what_has_not_its_shape_is_not_looked_at() {
         let nonce = "n".repeat(64);
-        let good = Signature { id: "1", nonce: &nonce, timestamp: "1700000000000", hash: &"aB".repeat(32) };
-        assert_eq!(read(&good).unwrap().0, Instant::from_millis(1_700_000_000_000));
+        let good = Signature {
+            id: "1",
+            nonce: &nonce,
+            timestamp: "1700000000000",
+            hash: &"aB".repeat(32),
+        };
+        assert_eq!(
+            read(&good).unwrap().0,
+            Instant::from_millis(1_700_000_000_000)
+        );
         let long = "n".repeat(257);
         for bad in [
-            Signature { nonce: "short", ..good },
-            Signature { nonce: &long, ..good },
-            Signature { nonce: "a nonce with spaces in it", ..good },
-            Signature { timestamp: "0700000000000", ..good },
-            Signature { timestamp: "170000000000", ..good },
-            Signature { timestamp: "17000000000000", ..good },
-            Signature { timestamp: "+700000000000", ..good },
+            Signature {
+                nonce: "short",
+                ..good
+            },
+            Signature {
+                nonce: &long,
+                ..good
+            },
+            Signature {
+                nonce: "a nonce with spaces in it",
+                ..good
+            },
+            Signature {
+                timestamp: "0700000000000",
+                ..good
+            },
+            Signature {
+                timestamp: "170000000000",
+                ..good
+            },
+            Signature {
+                timestamp: "17000000000000",
+                ..good
+            },
+            Signature {
+                timestamp: "+700000000000",
+                ..good
+            },
             Signature { hash: "", ..good },
-            Signature { hash: &"g".repeat(64), ..good },
+            Signature {
+                hash: &"g".repeat(64),
+                ..good
+            },
         ] {
             assert!(read(&bad).is_none(), "{bad:?}");
         }

@@ -125,8 +125,22 @@ pub enum Form {
 impl Valid {
     /// What is proven and allowed, without a look at its limits.
     pub(crate) fn unspent(proven: ProvenKey) -> Self {
-        let ProvenKey { live, generation, form, expires_at, narrowed } = proven;
-        Self { live, generation, form, expires_at, limits: Vec::new(), narrowed }
+        let ProvenKey {
+            live,
+            generation,
+            form,
+            expires_at,
+            narrowed,
+            flaw: _,
+        } = proven;
+        Self {
+            live,
+            generation,
+            form,
+            expires_at,
+            limits: Vec::new(),
+            narrowed,
+        }
     }
 
     /// What the presented credential may: the key's rights, or the part of them that the token carries.
@@ -155,6 +169,8 @@ pub(crate) struct ProvenKey {
     pub(crate) form: Form,
     pub(crate) expires_at: Option<Instant>,
     pub(crate) narrowed: Option<Rights>,
+    /// What is wrong with the credential itself: it is revoked or over.
+    pub(crate) flaw: Option<Denial>,
 }
 
 impl Authority {
@@ -172,7 +188,11 @@ impl Authority {
     }
 
     /// Answers like [`Authority::verify`], and not before this replica has applied the change `revision`.
-    pub async fn verify_since(&self, question: &Question<'_>, revision: i64) -> Result<Answer, Failure> {
+    pub async fn verify_since(
+        &self,
+        question: &Question<'_>,
+        revision: i64,
+    ) -> Result<Answer, Failure> {
         if self.revision() < revision {
             self.poll().await?;
             if self.revision() < revision {
@@ -182,19 +202,39 @@ impl Authority {
         self.verify(question).await
     }
 
-    async fn judge(&self, question: &Question<'_>, now: Instant) -> Result<Result<Valid, Denial>, Failure> {
-        let proven = match self.proven(question.credential, now).await? {
+    async fn judge(
+        &self,
+        question: &Question<'_>,
+        now: Instant,
+    ) -> Result<Result<Valid, Denial>, Failure> {
+        let proven = match self.examined(question.credential, now).await? {
             Ok(proven) => proven,
             Err(denial) => return Ok(Err(denial)),
         };
         let live = &proven.live;
-        if question.product.is_some_and(|product| *product != live.key.product) {
+        let world = self.world();
+        let outside = question
+            .asker
+            .is_some_and(|asker| !asker.may_ask(&world, live.key.organization));
+        if outside
+            || question
+                .product
+                .is_some_and(|product| *product != live.key.product)
+        {
             return Ok(Err(Denial::Unknown));
         }
-        let standing = self.world().standing(&live.key);
+        if let Some(flaw) = proven.flaw {
+            return Ok(Err(flaw));
+        }
+        let standing = world.standing(&live.key);
         let rights = proven.narrowed.as_ref().unwrap_or(&live.rights);
-        let ask = Ask { scopes: question.scopes, resource: question.resource, from: question.from };
+        let ask = Ask {
+            scopes: question.scopes,
+            resource: question.resource,
+            from: question.from,
+        };
         if let Verdict::Denied(denial) = decide(&live.key, rights, standing, &ask, now) {
+            self.note_denial(live, proven.generation, question, &denial, now);
             return Ok(Err(denial));
         }
         if !self.is_first(&proven.form).await? {
@@ -207,12 +247,36 @@ impl Authority {
         if question.consume {
             self.note_use(live, proven.generation, question, now);
         }
-        let ProvenKey { live, generation, form, expires_at, narrowed } = proven;
-        Ok(Ok(Valid { live, generation, form, expires_at, limits, narrowed }))
+        let ProvenKey {
+            live,
+            generation,
+            form,
+            expires_at,
+            narrowed,
+            flaw: _,
+        } = proven;
+        Ok(Ok(Valid {
+            live,
+            generation,
+            form,
+            expires_at,
+            limits,
+            narrowed,
+        }))
     }
 
-    /// Parse, find and prove.
+    /// Parse, find and prove: a credential that is good itself, whatever its key's state.
     pub(crate) async fn proven(
+        &self,
+        presented: Presented<'_>,
+        now: Instant,
+    ) -> Result<Result<ProvenKey, Denial>, Failure> {
+        let examined = self.examined(presented, now).await?;
+        Ok(examined.and_then(|mut proven| proven.flaw.take().map_or(Ok(proven), Err)))
+    }
+
+    /// The same, with what is wrong with a genuine credential beside it: that is told only to those who may know.
+    async fn examined(
         &self,
         presented: Presented<'_>,
         now: Instant,
@@ -221,12 +285,19 @@ impl Authority {
             Presented::Signed(signature) => self.prove_signed(signature, now).await,
             Presented::Bearer(text) if text.len() > MAX_CREDENTIAL => Ok(Err(Denial::Unknown)),
             Presented::Bearer(text) if text.starts_with("lk_") => {
-                let Ok(parsed) = token::parse(text, &self.tags()) else { return Ok(Err(Denial::Unknown)) };
+                let Ok(parsed) = token::parse(text, &self.tags()) else {
+                    return Ok(Err(Denial::Unknown));
+                };
                 match parsed.word {
-                    Word::Key => self.prove_secret(KeyId::from_bytes(parsed.id), Kind::Static, text, now).await,
+                    Word::Key => {
+                        self.prove_secret(KeyId::from_bytes(parsed.id), Kind::Static, text, now)
+                            .await
+                    }
                     Word::Access => self.prove_access(parsed, text, now).await,
                     // A client's secret, a signing secret and a refresh token open their own endpoints only.
-                    Word::Client | Word::Signed | Word::Refresh | Word::Setup => Ok(Err(Denial::Unknown)),
+                    Word::Client | Word::Signed | Word::Refresh | Word::Setup => {
+                        Ok(Err(Denial::Unknown))
+                    }
                 }
             }
             Presented::Bearer(text) => self.prove_jwt(text, now).await,
@@ -237,15 +308,24 @@ impl Authority {
                 if secret.starts_with("lk_") && token::parse(secret, &self.tags()).is_err() {
                     return Ok(Err(Denial::Unknown));
                 }
-                let Some(key) = self.key_named(id).await? else { return Ok(Err(Denial::Unknown)) };
+                let Some(key) = self.key_named(id).await? else {
+                    return Ok(Err(Denial::Unknown));
+                };
                 let proven = self.prove_secret(key, Kind::Client, secret, now).await?;
                 // A client id that was replaced proves nothing with a secret that was not its own.
                 Ok(proven.and_then(|proven| {
                     let owns = |credential: &credential::key::Credential| {
                         credential.generation == proven.generation
-                            && credential.handle.as_deref().is_none_or(|handle| handle == id)
+                            && credential
+                                .handle
+                                .as_deref()
+                                .is_none_or(|handle| handle == id)
                     };
-                    if proven.live.key.live(now).any(owns) { Ok(proven) } else { Err(Denial::Unknown) }
+                    if proven.live.key.live(now).any(owns) {
+                        Ok(proven)
+                    } else {
+                        Err(Denial::Unknown)
+                    }
                 }))
             }
         }
@@ -272,10 +352,19 @@ impl Authority {
             Ok(_) => return Ok(Err(Denial::Unknown)),
             Err(denial) => return Ok(Err(denial)),
         };
-        let Some(proven) = prove(&live.key, &Digest::of(text), now) else { return Ok(Err(Denial::Unknown)) };
+        let Some(proven) = prove(&live.key, &Digest::of(text), now) else {
+            return Ok(Err(Denial::Unknown));
+        };
         let expires_at = live.key.expires_at;
         let generation = proven.generation;
-        Ok(Ok(ProvenKey { live, generation, form: Form::Secret, expires_at, narrowed: None }))
+        Ok(Ok(ProvenKey {
+            live,
+            generation,
+            form: Form::Secret,
+            expires_at,
+            narrowed: None,
+            flaw: None,
+        }))
     }
 
     async fn prove_access(
@@ -309,47 +398,81 @@ impl Authority {
             Ok(live) => live,
             Err(denial) => return Ok(Err(denial)),
         };
+        let until = family.access_until(parsed.generation);
         // The key's own state is told first; a dead or lapsed token of a good key comes after it.
-        if live.key.is_revoked() || family.dead.is_some() {
-            return Ok(Err(Denial::Revoked));
-        }
-        let Some(until) = family.access_until(parsed.generation).filter(|until| now < *until) else {
-            return Ok(Err(Denial::Expired));
+        let flaw = match until {
+            _ if live.key.is_revoked() || family.dead.is_some() => Some(Denial::Revoked),
+            Some(until) if now < until => None,
+            _ => Some(Denial::Expired),
         };
-        self.note_family_use(&family, parsed.generation).await?;
-        let expires_at = Some(live.key.expires_at.map_or(until, |end| end.min(until)));
+        if flaw.is_none() {
+            self.note_family_use(&family, parsed.generation).await?;
+        }
+        let expires_at = [live.key.expires_at, until].into_iter().flatten().min();
         let generation = live.key.current.generation;
-        Ok(Ok(ProvenKey { live, generation, form: Form::Access(id), expires_at, narrowed: None }))
+        Ok(Ok(ProvenKey {
+            live,
+            generation,
+            form: Form::Access(id),
+            expires_at,
+            narrowed: None,
+            flaw,
+        }))
     }
 
-    async fn prove_jwt(&self, text: &str, now: Instant) -> Result<Result<ProvenKey, Denial>, Failure> {
-        let Some(claims) = self.claims(text) else { return Ok(Err(Denial::Unknown)) };
+    async fn prove_jwt(
+        &self,
+        text: &str,
+        now: Instant,
+    ) -> Result<Result<ProvenKey, Denial>, Failure> {
+        let Some(claims) = self.claims(text) else {
+            return Ok(Err(Denial::Unknown));
+        };
         let live = match self.live(claims.key).await? {
             Ok(live) => live,
             Err(denial) => return Ok(Err(denial)),
         };
-        if live.key.is_revoked() || self.world().revoked.contains(&claims.id) {
-            return Ok(Err(Denial::Revoked));
-        }
-        if now >= claims.expires_at {
-            return Ok(Err(Denial::Expired));
-        }
         // A token ends with the secret that it was issued for.
-        if !live.key.live(now).any(|credential| credential.generation == claims.generation) {
-            return Ok(Err(Denial::Revoked));
-        }
-        let expires_at = live.key.expires_at.map_or(claims.expires_at, |end| end.min(claims.expires_at));
-        let narrowed = claims.scopes.as_ref().map(|scopes| live.rights.narrowed(scopes));
+        let replaced = !live
+            .key
+            .live(now)
+            .any(|credential| credential.generation == claims.generation);
+        let flaw = if live.key.is_revoked() || self.world().revoked.contains(&claims.id) {
+            Some(Denial::Revoked)
+        } else if now >= claims.expires_at {
+            Some(Denial::Expired)
+        } else {
+            replaced.then_some(Denial::Revoked)
+        };
+        let expires_at = live
+            .key
+            .expires_at
+            .map_or(claims.expires_at, |end| end.min(claims.expires_at));
+        let narrowed = claims
+            .scopes
+            .as_ref()
+            .map(|scopes| live.rights.narrowed(scopes));
         let generation = claims.generation;
         let form = Form::Jwt(claims);
-        Ok(Ok(ProvenKey { live, generation, form, expires_at: Some(expires_at), narrowed }))
+        Ok(Ok(ProvenKey {
+            live,
+            generation,
+            form,
+            expires_at: Some(expires_at),
+            narrowed,
+            flaw,
+        }))
     }
 
     /// The key as it is now, compiled against the world as it is now.
     pub(crate) async fn live(&self, id: KeyId) -> Result<Result<Arc<Live>, Denial>, Fault> {
         let held = match self.keyring().at_hand(id) {
             Some(held) => held,
-            None => self.keyring().key(id, self.store(), || self.world()).await?,
+            None => {
+                self.keyring()
+                    .key(id, self.store(), || self.world())
+                    .await?
+            }
         };
         match held {
             Held::Live(live) => {
@@ -358,7 +481,9 @@ impl Authority {
                     return Ok(Ok(live));
                 }
                 let again = Arc::new(Live::compile(live.key.clone(), &world));
-                again.used.store(live.used.load(Ordering::Relaxed), Ordering::Relaxed);
+                again
+                    .used
+                    .store(live.used.load(Ordering::Relaxed), Ordering::Relaxed);
                 self.keyring().recompiled(&live, Arc::clone(&again));
                 Ok(Ok(again))
             }

@@ -13,6 +13,7 @@ use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use http::{HeaderMap, StatusCode};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::{Body as HttpBody, Frame, SizeHint};
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use tokio::time::Sleep;
 
@@ -169,7 +170,7 @@ async fn read_json<T: DeserializeOwned>(
 /// # Errors
 /// `malformed-body` when it is no JSON or too deep or too rich, `invalid-member` with a pointer to
 /// the member that does not fit. Neither repeats a value.
-pub fn parse<T: DeserializeOwned>(bytes: &[u8], depth: usize) -> Result<T, Problem> {
+pub fn parse<'b, T: Deserialize<'b>>(bytes: &'b [u8], depth: usize) -> Result<T, Problem> {
     json::check(bytes, depth)?;
     serde_json::from_slice(bytes).map_err(|error| json::problem(bytes, &error))
 }
