@@ -24,7 +24,7 @@ use crate::gateway::door::{self, Asked};
 use crate::gateway::subrequest::{self, Desk};
 use crate::gateway::{BadGateway, Gateway, Policy};
 use crate::problem::Kind;
-use crate::{dialects, oauth2};
+use crate::{api, dialects, oauth2};
 
 /// What a server is made of.
 #[derive(Clone)]
@@ -64,29 +64,62 @@ pub enum StartError {
 ///
 /// # Errors
 /// When the settings name products, scopes, dialects or files that do not exist.
-pub fn router(parts: &Parts, metrics: &Arc<Metrics>, readiness: &Readiness) -> Result<Router, StartError> {
-    let Parts { authority, config, .. } = parts;
+pub fn router(
+    parts: &Parts,
+    metrics: &Arc<Metrics>,
+    readiness: &Readiness,
+) -> Result<Router, StartError> {
+    let Parts {
+        authority,
+        config,
+        version,
+        ..
+    } = parts;
     let products = authority.world().products();
-    let gateway = Arc::new(Gateway::new(&config.gateway, &products, |path| std::fs::read(path))?);
-    let mounted = Mounted { gateway: Arc::clone(&gateway), authority: authority.clone(), metrics: Arc::clone(metrics) };
-    let desk = Desk::new(gateway, authority.clone(), &config.server.trusted_proxies, Arc::clone(metrics));
+    let gateway = Arc::new(Gateway::new(&config.gateway, &products, |path| {
+        std::fs::read(path)
+    })?);
+    let mounted = Mounted {
+        gateway: Arc::clone(&gateway),
+        authority: authority.clone(),
+        metrics: Arc::clone(metrics),
+    };
+    let desk = Desk::new(
+        gateway,
+        authority.clone(),
+        &config.server.trusted_proxies,
+        Arc::clone(metrics),
+    );
 
     let mut bound = BTreeMap::new();
     for (host, name) in &config.server.hosts {
-        let dialect = dialects::named(name, authority.clone()).ok_or_else(|| StartError::Dialect {
-            host: host.clone(),
-            dialect: name.clone(),
-            known: dialects::NAMES.join(", "),
-        })?;
-        bound.insert(host.clone(), name_routes(refuse_methods(mounted.clone().below(dialect))));
+        let dialect =
+            dialects::named(name, authority.clone()).ok_or_else(|| StartError::Dialect {
+                host: host.clone(),
+                dialect: name.clone(),
+                known: dialects::NAMES.join(", "),
+            })?;
+        bound.insert(
+            host.clone(),
+            name_routes(refuse_methods(mounted.clone().below(dialect))),
+        );
     }
-    let all = Router::new()
-        .merge(oauth2::routes(authority.clone()))
-        .merge(dialects::routes(authority.clone()))
-        .merge(subrequest::routes(desk))
-        .merge(readiness.clone().routes())
-        .merge(ops::routes(Arc::clone(metrics), config.server.metrics_from.clone()));
-    let by_host = ByHost { mounted: mounted.clone(), bound: Arc::new(bound) };
+    let all = api::routes(api::Api {
+        authority: authority.clone(),
+        version,
+    })
+    .merge(oauth2::routes(authority.clone()))
+    .merge(dialects::routes(authority.clone()))
+    .merge(subrequest::routes(desk))
+    .merge(readiness.clone().routes())
+    .merge(ops::routes(
+        Arc::clone(metrics),
+        config.server.metrics_from.clone(),
+    ));
+    let by_host = ByHost {
+        mounted: mounted.clone(),
+        bound: Arc::new(bound),
+    };
     Ok(refuse_methods(mounted.below(all))
         .layer(from_fn_with_state(by_host, ByHost::route))
         .layer(from_fn(dialects::dress)))
@@ -113,7 +146,9 @@ impl Mounted {
 
     fn policy(&self, request: &Request, bound: bool) -> Option<(&Policy, Arc<Arrival>)> {
         let arrival = Arc::clone(request.extensions().get::<Arc<Arrival>>()?);
-        let policy = self.gateway.mounted(&arrival.host, request.uri().path(), bound)?;
+        let policy = self
+            .gateway
+            .mounted(&arrival.host, request.uri().path(), bound)?;
         Some((policy, arrival))
     }
 
@@ -134,13 +169,17 @@ impl Mounted {
             Err(problem) => problem.into_response(),
             Ok(passed) => {
                 let request = Request::from_parts(head, body);
-                let sent = self.gateway.send(policy, &passed.path, &passed.identity, request, arrival);
+                let sent =
+                    self.gateway
+                        .send(policy, &passed.path, &passed.identity, request, arrival);
                 let mut response = sent.await;
                 door::tell_limits(&passed.valid, response.headers_mut());
                 response
             }
         };
-        response.extensions_mut().insert(RouteName(format!("gateway:{}", policy.name)));
+        response
+            .extensions_mut()
+            .insert(RouteName(format!("gateway:{}", policy.name)));
         response
     }
 }
@@ -158,7 +197,10 @@ impl ByHost {
         if let Some((policy, arrival)) = this.mounted.policy(&request, true) {
             return this.mounted.pass(policy, request, &arrival).await;
         }
-        let host = request.extensions().get::<Arc<Arrival>>().map(|arrival| arrival.host.as_str());
+        let host = request
+            .extensions()
+            .get::<Arc<Arrival>>()
+            .map(|arrival| arrival.host.as_str());
         match host.and_then(|host| this.bound.get(host)) {
             Some(dialect) => match dialect.clone().oneshot(request).await {
                 Ok(response) => response,
@@ -212,7 +254,12 @@ pub fn tls(server: &Server) -> io::Result<Option<Tls>> {
 }
 
 fn read(path: &PathBuf) -> io::Result<Vec<u8>> {
-    std::fs::read(path).map_err(|error| io::Error::new(error.kind(), format!("cannot read {}: {error}", path.display())))
+    std::fs::read(path).map_err(|error| {
+        io::Error::new(
+            error.kind(),
+            format!("cannot read {}: {error}", path.display()),
+        )
+    })
 }
 
 /// Serves on sockets that are bound, and runs the authority's jobs beside.
@@ -226,13 +273,21 @@ pub async fn start(parts: Parts, listeners: Listeners) -> Result<Running, StartE
     let readiness = Readiness::new(parts.authority.clone());
     let router = router(&parts, &metrics, &readiness)?;
     let server = &parts.config.server;
-    let edge = Arc::new(Edge::new(router, server, &parts.config.limits, metrics, parts.run));
+    let edge = Arc::new(Edge::new(
+        router,
+        server,
+        &parts.config.limits,
+        metrics,
+        parts.run,
+    ));
 
     let addresses = listeners.addresses();
     let certificate = match (listeners.tls(), &server.tls_certificate, &server.tls_key) {
-        (Some(tls), Some(chain), Some(key)) => {
-            Some(Certificate { tls: tls.clone(), chain: chain.clone(), key: key.clone() })
-        }
+        (Some(tls), Some(chain), Some(key)) => Some(Certificate {
+            tls: tls.clone(),
+            chain: chain.clone(),
+            key: key.clone(),
+        }),
         _ => None,
     };
     let (stop_jobs, jobs_stop) = watch::channel(false);
@@ -247,8 +302,19 @@ pub async fn start(parts: Parts, listeners: Listeners) -> Result<Running, StartE
     };
     let served = tokio::spawn(listeners.serve(edge, duration(server.stop_timeout), until));
     let drain_delay = duration(server.drain_delay);
-    let stopping = Stopping { readiness, drain_delay, stop, served, stop_jobs, jobs };
-    Ok(Running { addresses, stopping, certificate })
+    let stopping = Stopping {
+        readiness,
+        drain_delay,
+        stop,
+        served,
+        stop_jobs,
+        jobs,
+    };
+    Ok(Running {
+        addresses,
+        stopping,
+        certificate,
+    })
 }
 
 impl Running {
@@ -275,7 +341,14 @@ impl Running {
     /// # Errors
     /// When a task of the server panicked.
     pub async fn stop(self) -> Result<Stopped, JoinError> {
-        let Stopping { readiness, drain_delay, stop, served, stop_jobs, jobs } = self.stopping;
+        let Stopping {
+            readiness,
+            drain_delay,
+            stop,
+            served,
+            stop_jobs,
+            jobs,
+        } = self.stopping;
         readiness.drain();
         tokio::time::sleep(drain_delay).await;
         // It may have ended already.
