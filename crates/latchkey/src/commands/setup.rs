@@ -1,0 +1,66 @@
+//! `latchkey setup`: the first administrator, with the token that a first start printed.
+
+use clap::Args;
+use serde_json::json;
+
+use crate::client::{Reach, secret_from};
+use crate::exit::Reason;
+use crate::output::{Output, complain};
+
+const EXAMPLES: &str = "\
+Examples:
+  latchkey setup --organization Acme --email ada@example.com --name Ada
+      paste the token lk_setup_… that `latchkey serve` printed at its first start
+  LATCHKEY_SETUP_TOKEN=… latchkey setup --organization Acme --email ada@example.com --name Ada";
+
+/// The environment's name for the token.
+const TOKEN: &str = "LATCHKEY_SETUP_TOKEN";
+
+/// Make the first administrator; prints their key.
+#[derive(Args)]
+#[command(before_help = EXAMPLES)]
+pub(crate) struct Setup {
+    #[command(flatten)]
+    reach: Reach,
+    /// The name of the first organization, which operates the server.
+    #[arg(long)]
+    organization: String,
+    /// The administrator's address.
+    #[arg(long)]
+    email: String,
+    /// The administrator's name.
+    #[arg(long)]
+    name: String,
+}
+
+impl Setup {
+    pub(crate) async fn run(self, output: Output) -> anyhow::Result<()> {
+        let token = match std::env::var(TOKEN) {
+            Ok(token) => token,
+            Err(_) => {
+                complain("The set-up token (it begins with lk_setup_):");
+                let mut line = String::new();
+                std::io::stdin().read_line(&mut line)?;
+                secret_from(line.as_bytes()).map_err(|_| {
+                    Reason::Usage.because(format!(
+                        "no token; put it into {TOKEN} or on standard input"
+                    ))
+                })?
+            }
+        };
+        let body =
+            json!({"organization": self.organization, "email": self.email, "name": self.name});
+        let made = self
+            .reach
+            .server(Some(token.trim()))?
+            .post("/api/v1/setup", &body)
+            .await?;
+        output.value(&made);
+        if !output.json {
+            complain(
+                "This is shown once. Put the key into LATCHKEY_KEY, or into a file that LATCHKEY_KEY_FILE names.",
+            );
+        }
+        Ok(())
+    }
+}

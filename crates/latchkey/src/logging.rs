@@ -1,0 +1,67 @@
+//! The log: one line per event, on standard error.
+
+use std::io::IsTerminal;
+
+use server::config::{Log, LogFormat};
+use tracing::Level;
+use tracing_subscriber::filter::{EnvFilter, FilterExt, filter_fn};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{Layer, fmt};
+
+use crate::exit::Reason;
+
+/// The crates whose events may be logged in every detail. Others write down what they read and send, credentials
+/// included, when they are asked for details; of those, `info` and above.
+const OURS: [&str; 5] = ["latchkey", "server", "authority", "store", "credential"];
+
+/// Starts the log as the settings say.
+///
+/// # Errors
+/// When the level is none.
+pub(crate) fn start(log: &Log) -> anyhow::Result<()> {
+    let level: EnvFilter = log.level.parse().map_err(|error| {
+        Reason::Usage.because(format!(
+            "log.level: {:?} is no level: {error}; expected error, warn, info, debug, trace, or as in info,authority=debug",
+            log.level
+        ))
+    })?;
+    let harmless = filter_fn(|event| *event.level() <= Level::INFO || is_ours(event.target()));
+    let layer = match log.format {
+        LogFormat::Json => fmt::layer()
+            .json()
+            .flatten_event(true)
+            .with_writer(std::io::stderr)
+            .boxed(),
+        LogFormat::Text => {
+            let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+            fmt::layer()
+                .with_target(false)
+                .with_ansi(colour)
+                .with_writer(std::io::stderr)
+                .boxed()
+        }
+    };
+    tracing_subscriber::registry()
+        .with(layer.with_filter(level.and(harmless)))
+        .try_init()?;
+    Ok(())
+}
+
+fn is_ours(target: &str) -> bool {
+    let name = target.split("::").next().unwrap_or_default();
+    OURS.contains(&name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_our_own_crates_may_go_into_details() {
+        assert!(is_ours("authority::follow") && is_ours("latchkey"));
+        assert!(
+            !is_ours("h2::codec") && !is_ours("tokio_postgres") && !is_ours("server_of_another")
+        );
+    }
+}
