@@ -14,12 +14,17 @@ use crate::failure::{Failure, Refusal};
 use crate::verify::{Question, Valid};
 use crate::world::World;
 
-const VERIFY: &str = "latchkey.verify";
-static SCOPE: LazyLock<Result<Scope, BadScope>> = LazyLock::new(|| Scope::new(VERIFY));
+/// What lets ask whether credentials are good.
+static VERIFY: Needed = LazyLock::new(|| Scope::new("latchkey.verify"));
+/// What lets ask about tokens.
+static INTROSPECT: Needed = LazyLock::new(|| Scope::new("latchkey.introspect"));
+
+type Needed = LazyLock<Result<Scope, BadScope>>;
 
 /// Somebody who may ask whether credentials are good: of its own organization, and of those that its key lists.
 pub struct Asker {
     valid: Valid,
+    scope: &'static Scope,
     /// Whether the scope is held for everything, so that the own organization needs no listing.
     everywhere: bool,
 }
@@ -33,27 +38,24 @@ impl fmt::Debug for Asker {
 impl Authority {
     /// Finds who asks, by its own credential: a key of product `latchkey` with the scope `latchkey.verify`.
     pub async fn asker(&self, question: &Question<'_>) -> Result<Asker, Failure> {
-        let valid = self
-            .verify(question)
-            .await?
-            .verdict
-            .map_err(Refusal::Unauthenticated)?;
-        let missing = || Refusal::Forbidden {
-            scope: VERIFY.to_owned(),
-        };
-        let scope = SCOPE.as_ref().map_err(|_| missing())?;
+        self.asker_holding(question, &VERIFY).await
+    }
+
+    /// Finds who asks about tokens: a key of product `latchkey` with the scope `latchkey.introspect`.
+    pub async fn introspector(&self, question: &Question<'_>) -> Result<Asker, Failure> {
+        self.asker_holding(question, &INTROSPECT).await
+    }
+
+    async fn asker_holding(&self, question: &Question<'_>, needed: &'static Needed) -> Result<Asker, Failure> {
+        let scope = needed.as_ref().map_err(|bad| Refusal::Conflict(bad.to_string()))?;
+        let valid = self.verify(question).await?.verdict.map_err(Refusal::Unauthenticated)?;
+        let missing = || Refusal::Forbidden { scope: scope.as_str().to_owned() };
         if valid.live.key.product.as_str() != LATCHKEY {
             return Err(missing().into());
         }
         match valid.rights().allows(scope, None) {
-            Allowed::Yes => Ok(Asker {
-                valid,
-                everywhere: true,
-            }),
-            Allowed::ResourceNotAllowed => Ok(Asker {
-                valid,
-                everywhere: false,
-            }),
+            Allowed::Yes => Ok(Asker { valid, scope, everywhere: true }),
+            Allowed::ResourceNotAllowed => Ok(Asker { valid, scope, everywhere: false }),
             Allowed::MissingScope => Err(missing().into()),
         }
     }
@@ -67,13 +69,10 @@ impl Asker {
         if own == organization && self.everywhere {
             return true;
         }
-        let Ok(scope) = SCOPE.as_ref() else {
-            return false;
-        };
         let there = format!("{ORGANIZATION_KIND}:{organization}");
         let listed = |resources: &&Resources| {
             matches!(resources, Resources::Listed(_)) && resources.reach(Some(&there))
         };
-        self.valid.rights().reach(scope).iter().any(listed) && world.administers(own, organization)
+        self.valid.rights().reach(self.scope).iter().any(listed) && world.administers(own, organization)
     }
 }

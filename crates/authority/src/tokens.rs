@@ -21,14 +21,12 @@ pub use claims::{Claims, Written};
 pub use refresh::{NotRefreshed, RefreshedPair};
 
 use crate::Authority;
-use crate::caller::{Caller, Need};
+use crate::asker::Asker;
+use crate::caller::Caller;
 use crate::catalog::{Product, TokenType};
 use crate::failure::{Failure, Refusal};
 use crate::keys::new_family;
 use crate::verify::{Form, Presented, Valid};
-
-/// The scope of product `latchkey` that lets ask about tokens.
-const INTROSPECT: &str = "latchkey.introspect";
 
 /// A request for an access token by client credentials (RFC 6749, section 4.4).
 #[derive(Debug, Clone, Copy)]
@@ -83,24 +81,38 @@ impl Authority {
     ) -> Result<Result<IssuedToken, NoToken>, Failure> {
         let now = self.now();
         self.must_be_fresh()?;
-        let presented = Presented::Pair { id: request.client_id, secret: request.client_secret };
+        let presented = Presented::Pair {
+            id: request.client_id,
+            secret: request.client_secret,
+        };
         let proven = match self.proven(presented, now).await? {
             Ok(proven) => proven,
             Err(denial) => return Ok(Err(NoToken::Client(denial))),
         };
         let key = &proven.live.key;
-        if request.product.is_some_and(|only| only != key.product.as_str()) {
+        if request
+            .product
+            .is_some_and(|only| only != key.product.as_str())
+        {
             return Ok(Err(NoToken::Client(Denial::Unknown)));
         }
         let world = self.world();
         let Some(product) = world.product(&key.product) else {
             return Ok(Err(NoToken::Client(Denial::Unknown)));
         };
-        let ask = Ask { scopes: &[], resource: None, from: request.from };
-        if let Verdict::Denied(denial) = decide(key, &proven.live.rights, world.standing(key), &ask, now) {
+        let ask = Ask {
+            scopes: &[],
+            resource: None,
+            from: request.from,
+        };
+        if let Verdict::Denied(denial) =
+            decide(key, &proven.live.rights, world.standing(key), &ask, now)
+        {
             return Ok(Err(NoToken::Client(denial)));
         }
-        let number = world.organization(key.organization).map_or(0, |organization| organization.number);
+        let number = world
+            .organization(key.organization)
+            .map_or(0, |organization| organization.number);
         if request.organization.is_some_and(|asked| asked != number) {
             return Ok(Err(NoToken::Organization));
         }
@@ -117,10 +129,14 @@ impl Authority {
                         None => return Ok(Err(NoToken::Scope((*text).to_owned()))),
                     }
                 }
-                if scopes.is_empty() { proven.live.scopes.clone() } else { scopes }
+                if scopes.is_empty() {
+                    proven.live.scopes.clone()
+                } else {
+                    scopes
+                }
             }
         };
-        let limited = self.spend_named(&proven.live, "token", now).await?;
+        let limited = self.spend_named(&proven.live, "token").await?;
         if let Err(retry_after_ms) = limited {
             return Ok(Err(NoToken::Client(Denial::Limited { retry_after_ms })));
         }
@@ -128,7 +144,12 @@ impl Authority {
         let life = product.tokens.access_life();
         let until = key.expires_at.map_or(now + life, |end| end.min(now + life));
         let id = TokenId::mint(now, self.entropy().draw()?);
-        let actor = Actor::of(Maker::Key(key.id), Some(key.organization), request.from, request.request_id);
+        let actor = Actor::of(
+            Maker::Key(key.id),
+            Some(key.organization),
+            request.from,
+            request.request_id,
+        );
         let organization = Some(key.organization);
         let token = match product.tokens.token_type {
             TokenType::Jwt => {
@@ -140,14 +161,28 @@ impl Authority {
                     iat: now.seconds(),
                     exp: until.seconds(),
                     jti: id,
-                    scope: Some(scopes.iter().map(|s| s.as_str()).collect::<Vec<_>>().join(" ")),
+                    scope: Some(
+                        scopes
+                            .iter()
+                            .map(|s| s.as_str())
+                            .collect::<Vec<_>>()
+                            .join(" "),
+                    ),
                     key_id: key.id,
                     generation: proven.generation,
                 };
                 let token = self.sign_token(product, "at+jwt", &written)?;
-                let subject = Subject { kind: SubjectKind::Token, id: id.to_string() };
+                let subject = Subject {
+                    kind: SubjectKind::Token,
+                    id: id.to_string(),
+                };
                 let note = move |issue: &mut Issue<'_>| {
-                    issue.note(Action::TokenIssued, subject.clone(), organization, NO_DETAIL);
+                    issue.note(
+                        Action::TokenIssued,
+                        subject.clone(),
+                        organization,
+                        NO_DETAIL,
+                    );
                     Ok::<(), Fault>(())
                 };
                 self.store().issue(actor, now, note).await?;
@@ -167,14 +202,22 @@ impl Authority {
         self.note_issue(&proven.live, proven.generation, request.from, now);
         Ok(Ok(IssuedToken {
             token,
-            scopes: scopes.iter().map(|scope| scope.as_str().to_owned()).collect(),
+            scopes: scopes
+                .iter()
+                .map(|scope| scope.as_str().to_owned())
+                .collect(),
             expires_in: until.since(now).seconds(),
             key: Arc::clone(&proven.live),
         }))
     }
 
     /// The JWT that a key of kind `jwt` is.
-    pub(crate) fn sign_key_token(&self, product: &Product, key: &Key, now: Instant) -> Result<Secret, Failure> {
+    pub(crate) fn sign_key_token(
+        &self,
+        product: &Product,
+        key: &Key,
+        now: Instant,
+    ) -> Result<Secret, Failure> {
         let end = key.expires_at.unwrap_or(Instant::MAX);
         let client_id = key.id.to_string();
         let written = Written {
@@ -192,7 +235,12 @@ impl Authority {
         self.sign_token(product, "JWT", &written)
     }
 
-    fn sign_token(&self, product: &Product, kind: &str, written: &Written<'_>) -> Result<Secret, Failure> {
+    fn sign_token(
+        &self,
+        product: &Product,
+        kind: &str,
+        written: &Written<'_>,
+    ) -> Result<Secret, Failure> {
         let keys = self.0.signing.load();
         let signer = keys
             .signer(product.tokens.signing_algorithm, self.now())
@@ -202,8 +250,14 @@ impl Authority {
 
     /// Revokes one token of a client (RFC 7009), or the family of a refresh token; gives the number of the change. What is
     /// not a token of that client is a success too, as the RFC has it, and changes nothing.
-    pub async fn revoke_token(&self, caller: &Caller, client: &Key, text: &str) -> Result<Option<i64>, Failure> {
-        self.end_token(caller.actor(), client.id, client.organization, text).await
+    pub async fn revoke_token(
+        &self,
+        caller: &Caller,
+        client: &Key,
+        text: &str,
+    ) -> Result<Option<i64>, Failure> {
+        self.end_token(caller.actor(), client.id, client.organization, text)
+            .await
     }
 
     /// [`Authority::revoke_token`] for whoever holds the token and proves nothing else: keys whose tokens are all they
@@ -217,14 +271,22 @@ impl Authority {
         let of = match token::parse(text, &self.tags()) {
             Ok(parsed) if matches!(parsed.word, Word::Access | Word::Refresh) => {
                 let id = FamilyId::from_bytes(parsed.id);
-                let family = self.store().view::<_, Fault>(move |view| view.family(id)).await?.and_then(Found::good);
-                family.filter(|family| family.issued(&parsed, text, &self.tags())).map(|family| family.key)
+                let family = self
+                    .store()
+                    .view::<_, Fault>(move |view| view.family(id))
+                    .await?
+                    .and_then(Found::good);
+                family
+                    .filter(|family| family.issued(&parsed, text, &self.tags()))
+                    .map(|family| family.key)
             }
             Ok(_) => None,
             Err(_) => self.claims(text).map(|claims| claims.key),
         };
         let Some(key) = of else { return Ok(None) };
-        let Ok(live) = self.live(key).await? else { return Ok(None) };
+        let Ok(live) = self.live(key).await? else {
+            return Ok(None);
+        };
         let (id, organization) = (live.key.id, live.key.organization);
         let actor = Actor::of(Maker::Key(id), Some(organization), from, request_id);
         self.end_token(actor, id, organization, text).await
@@ -243,7 +305,10 @@ impl Authority {
                 return Ok(None);
             }
             let family = FamilyId::from_bytes(parsed.id);
-            let Some(Found::Good(family)) = self.store().view::<_, Fault>(move |view| view.family(family)).await?
+            let Some(Found::Good(family)) = self
+                .store()
+                .view::<_, Fault>(move |view| view.family(family))
+                .await?
             else {
                 return Ok(None);
             };
@@ -251,10 +316,18 @@ impl Authority {
             if !own || family.dead.is_some() {
                 return Ok(None);
             }
-            return self.kill_family(actor, family.id, credential::family::Death::Revoked, now).await.map(Some);
+            return self
+                .kill_family(actor, family.id, credential::family::Death::Revoked, now)
+                .await
+                .map(Some);
         }
-        let Some(claims) = self.claims(text) else { return Ok(None) };
-        if claims.key != key || claims.expires_at <= now || self.world().revoked.contains(&claims.id) {
+        let Some(claims) = self.claims(text) else {
+            return Ok(None);
+        };
+        if claims.key != key
+            || claims.expires_at <= now
+            || self.world().revoked.contains(&claims.id)
+        {
             return Ok(None);
         }
         let (id, until) = (claims.id, claims.expires_at);
@@ -265,7 +338,13 @@ impl Authority {
                 now,
                 |_| Ok::<(), Failure>(()),
                 move |change| {
-                    let token = RevokedToken { id, organization, key, expires_at: until, at: now };
+                    let token = RevokedToken {
+                        id,
+                        organization,
+                        key,
+                        expires_at: until,
+                        at: now,
+                    };
                     change.revoke_token(&token, NO_DETAIL)?;
                     Ok::<(), Failure>(())
                 },
@@ -276,20 +355,23 @@ impl Authority {
 
     /// Asks about a token as RFC 7662 has it, or about any other credential that a bearer presents: about itself, wherever
     /// it may be used from, and without spending its limits. `None` is every token that is not good, and every one that
-    /// is not the caller's to ask about.
-    pub async fn introspect(&self, caller: &Caller, text: &str) -> Result<Option<Valid>, Failure> {
+    /// is not the asker's to ask about.
+    pub async fn introspect(&self, asker: &Asker, text: &str) -> Result<Option<Valid>, Failure> {
         let now = self.now();
         self.must_be_fresh()?;
-        let Ok(proven) = self.proven(Presented::Bearer(text), now).await? else { return Ok(None) };
+        let Ok(proven) = self.proven(Presented::Bearer(text), now).await? else {
+            return Ok(None);
+        };
         let key = &proven.live.key;
-        let need = Need { scope: INTROSPECT, organization: key.organization, product: None };
-        match self.permit(caller, &need).await {
-            Ok(()) => {}
-            Err(Failure::Refused(_)) => return Ok(None),
-            Err(fault) => return Err(fault),
+        if !asker.may_ask(&self.world(), key.organization) {
+            return Ok(None);
         }
         let from = key.addresses.networks().first().map(ipnet::IpNet::addr);
-        let ask = Ask { scopes: &[], resource: None, from };
+        let ask = Ask {
+            scopes: &[],
+            resource: None,
+            from,
+        };
         let rights = proven.narrowed.as_ref().unwrap_or(&proven.live.rights);
         if let Verdict::Denied(_) = decide(key, rights, self.world().standing(key), &ask, now) {
             return Ok(None);

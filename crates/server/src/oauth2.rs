@@ -41,6 +41,7 @@ pub fn routes(authority: Authority) -> Router {
 /// Another method is answered in the shape of OAuth's errors too.
 fn only(route: MethodRouter<Authority>) -> MethodRouter<Authority> {
     route.fallback(|| async {
-        Refused::new("invalid_request", "This endpoint takes POST only.").status(StatusCode::METHOD_NOT_ALLOWED)
+        Refused::new("invalid_request", "This endpoint takes POST only.")
+            .status(StatusCode::METHOD_NOT_ALLOWED)
     })
 }

@@ -21,13 +21,25 @@ pub const PRODUCT: &str = "secure_access";
 /// The routes of the dialect.
 pub fn routes(authority: Authority) -> Router {
     Router::new()
-        .route("/auth/v2/token", only(Area::Token, get(token::token).post(token::token)))
-        .route("/admin/v2/apiKeys", only(Area::Admin, get(keys::list).post(keys::create)))
+        .route(
+            "/auth/v2/token",
+            only(Area::Token, get(token::token).post(token::token)),
+        )
+        .route(
+            "/admin/v2/apiKeys",
+            only(Area::Admin, get(keys::list).post(keys::create)),
+        )
         .route(
             "/admin/v2/apiKeys/{id}",
-            only(Area::Admin, get(keys::read).patch(keys::patch).delete(keys::delete)),
+            only(
+                Area::Admin,
+                get(keys::read).patch(keys::patch).delete(keys::delete),
+            ),
         )
-        .route("/admin/v2/apiKeys/{id}/refresh", only(Area::Admin, post(keys::refresh)))
+        .route(
+            "/admin/v2/apiKeys/{id}/refresh",
+            only(Area::Admin, post(keys::refresh)),
+        )
         .with_state(authority)
 }
 

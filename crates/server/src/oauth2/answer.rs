@@ -21,14 +21,23 @@ impl Refused {
     /// An error of this registered code, with status 400; the description is for developers.
     pub(super) fn new(error: &'static str, description: impl Into<String>) -> Self {
         let description = description.into();
-        Self { status: StatusCode::BAD_REQUEST, error, description, challenge: None, retry_after: None }
+        Self {
+            status: StatusCode::BAD_REQUEST,
+            error,
+            description,
+            challenge: None,
+            retry_after: None,
+        }
     }
 
     /// The client did not prove itself; which part was wrong is not told.
     pub(super) fn client() -> Self {
-        Self::new("invalid_client", "The client is unknown, its secret is wrong, or it may not be used.")
-            .status(StatusCode::UNAUTHORIZED)
-            .challenge("Basic realm=\"latchkey\", charset=\"UTF-8\"")
+        Self::new(
+            "invalid_client",
+            "The client is unknown, its secret is wrong, or it may not be used.",
+        )
+        .status(StatusCode::UNAUTHORIZED)
+        .challenge("Basic realm=\"latchkey\", charset=\"UTF-8\"")
     }
 
     /// A bearer token is not good (RFC 6750, section 3.1).
@@ -68,13 +77,16 @@ impl Refused {
 impl From<Failure> for Refused {
     fn from(failure: Failure) -> Self {
         let unavailable = |why: &str| {
-            let mut refused = Self::new("temporarily_unavailable", why).status(StatusCode::SERVICE_UNAVAILABLE);
+            let mut refused =
+                Self::new("temporarily_unavailable", why).status(StatusCode::SERVICE_UNAVAILABLE);
             refused.retry_after = Some(1);
             refused
         };
         match failure {
             Failure::Refused(Refusal::Limited { retry_after_ms }) => Self::limited(retry_after_ms),
-            Failure::Refused(Refusal::NotFresh) => unavailable("This server cannot know whether credentials are good."),
+            Failure::Refused(Refusal::NotFresh) => {
+                unavailable("This server cannot know whether credentials are good.")
+            }
             Failure::Refused(Refusal::Unauthenticated(_)) => Self::client(),
             Failure::Refused(refusal) => Self::new("invalid_request", refusal.to_string()),
             Failure::Fault(fault) if fault.retryable() => {
@@ -83,7 +95,8 @@ impl From<Failure> for Refused {
             }
             Failure::Fault(fault) => {
                 tracing::error!(error = %fault, "an OAuth endpoint failed");
-                Self::new("server_error", "Something went wrong here.").status(StatusCode::INTERNAL_SERVER_ERROR)
+                Self::new("server_error", "Something went wrong here.")
+                    .status(StatusCode::INTERNAL_SERVER_ERROR)
             }
         }
     }
@@ -96,7 +109,13 @@ impl IntoResponse for Refused {
             error: &'static str,
             error_description: &'a str,
         }
-        let mut response = json(self.status, &Body { error: self.error, error_description: &self.description });
+        let mut response = json(
+            self.status,
+            &Body {
+                error: self.error,
+                error_description: &self.description,
+            },
+        );
         let headers = response.headers_mut();
         if let Some(challenge) = self.challenge {
             headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));

@@ -1,22 +1,17 @@
 //! `POST /oauth2/introspect`: whether a token is good, told to whoever may ask about it.
 
 use authority::Authority;
-use authority::catalog::LATCHKEY;
 use authority::verify::{Form, Valid};
 use axum::extract::{Request, State};
 use axum::response::Response;
-use credential::name::ProductName;
 use credential::scope::Scope;
 use http::StatusCode;
 use serde::Serialize;
 
 use super::INTROSPECT;
 use super::answer::{Refused, json};
-use super::client::{Client, Needed};
+use super::client::Client;
 use super::request::Asked;
-
-/// What a caller of this endpoint must hold.
-const NEEDED: &str = "latchkey.introspect";
 
 /// RFC 7662, section 2.2; `key_id` and `organization_id` are ours. Of a token that is not good, or not the asker's to
 /// know about, `active` is all that is said.
@@ -47,25 +42,32 @@ struct Answer {
     organization_id: Option<String>,
 }
 
-pub(super) async fn introspect(State(authority): State<Authority>, request: Request) -> Result<Response, Refused> {
+pub(super) async fn introspect(
+    State(authority): State<Authority>,
+    request: Request,
+) -> Result<Response, Refused> {
     let asked = Asked::read(request).await?;
     let client = Client::of(&asked)?;
-    let product = ProductName::new(LATCHKEY).map_err(|_| Refused::scope())?;
-    let scopes = [Scope::new(NEEDED).map_err(|_| Refused::scope())?];
-    let needed = Needed { product: Some(&product), scopes: &scopes };
-    let (caller, _) = client.caller(&authority, &asked, needed, INTROSPECT).await?;
+    let question = client.question(&asked, INTROSPECT)?;
+    let asker = authority.introspector(&question).await.map_err(|failure| client.refused(failure))?;
     let Some(token) = asked.form.get("token") else {
         return Err(Refused::new("invalid_request", "token is missing."));
     };
-    let found = authority.introspect(&caller, token).await?;
-    let answer = found.map(|valid| active(&authority, &valid)).unwrap_or_default();
+    let found = authority.introspect(&asker, token).await?;
+    let answer = found
+        .map(|valid| active(&authority, &valid))
+        .unwrap_or_default();
     Ok(json(StatusCode::OK, &answer))
 }
 
 fn active(authority: &Authority, valid: &Valid) -> Answer {
     let key = &valid.live.key;
     let scopes: Vec<&str> = valid.scopes().into_iter().map(Scope::as_str).collect();
-    let client = key.current.handle.clone().unwrap_or_else(|| key.id.to_string());
+    let client = key
+        .current
+        .handle
+        .clone()
+        .unwrap_or_else(|| key.id.to_string());
     let answer = Answer {
         active: true,
         scope: Some(scopes.join(" ")),

@@ -25,21 +25,41 @@ impl Asked {
     /// in the body could be read in two ways.
     pub(super) async fn read(request: Request) -> Result<Self, Refused> {
         let (head, payload) = request.into_parts();
-        let arrival = head.extensions.get::<Arc<Arrival>>().cloned().ok_or_else(|| {
-            Refused::new("server_error", "Something went wrong here.").status(StatusCode::INTERNAL_SERVER_ERROR)
-        })?;
+        let arrival = head
+            .extensions
+            .get::<Arc<Arrival>>()
+            .cloned()
+            .ok_or_else(|| {
+                Refused::new("server_error", "Something went wrong here.")
+                    .status(StatusCode::INTERNAL_SERVER_ERROR)
+            })?;
         if head.uri.query().is_some_and(|query| !query.is_empty()) {
-            return Err(Refused::new("invalid_request", "Parameters belong into the body, not into the URL."));
+            return Err(Refused::new(
+                "invalid_request",
+                "Parameters belong into the body, not into the URL.",
+            ));
         }
-        body::refuse_encoding(&head.headers)
-            .map_err(|problem| Refused::new("invalid_request", "The body is compressed.").status(problem.status()))?;
+        body::refuse_encoding(&head.headers).map_err(|problem| {
+            Refused::new("invalid_request", "The body is compressed.").status(problem.status())
+        })?;
         if !body::is_media_type(&head.headers, "application/x-www-form-urlencoded") {
-            return Err(Refused::new("invalid_request", "Send a body of type application/x-www-form-urlencoded."));
+            return Err(Refused::new(
+                "invalid_request",
+                "Send a body of type application/x-www-form-urlencoded.",
+            ));
         }
         let reading = arrival.reading;
-        let bytes = body::read(payload, reading.body, reading.time).await.map_err(unread)?;
-        let form = Form::parse(&bytes).map_err(|error| Refused::new("invalid_request", error.to_string()))?;
-        Ok(Self { form, headers: head.headers, from: arrival.client, request_id: arrival.request_id.clone() })
+        let bytes = body::read(payload, reading.body, reading.time)
+            .await
+            .map_err(unread)?;
+        let form = Form::parse(&bytes)
+            .map_err(|error| Refused::new("invalid_request", error.to_string()))?;
+        Ok(Self {
+            form,
+            headers: head.headers,
+            from: arrival.client,
+            request_id: arrival.request_id.clone(),
+        })
     }
 }
 

@@ -51,22 +51,36 @@ pub struct No {
 impl No {
     /// A refusal with the words of its status.
     pub fn of(status: StatusCode) -> Self {
-        Self { status, code: None, detail: None, retry_after: None }
+        Self {
+            status,
+            code: None,
+            detail: None,
+            retry_after: None,
+        }
     }
 
     /// The request has no meaning here, and why.
     pub fn bad_request(detail: impl Into<String>) -> Self {
-        Self { detail: Some(detail.into()), ..Self::of(StatusCode::BAD_REQUEST) }
+        Self {
+            detail: Some(detail.into()),
+            ..Self::of(StatusCode::BAD_REQUEST)
+        }
     }
 
     /// A limit is used up; `after` is in milliseconds.
     pub fn limited(after: i64) -> Self {
-        Self { retry_after: Some(retry_after(after)), ..Self::of(StatusCode::TOO_MANY_REQUESTS) }
+        Self {
+            retry_after: Some(retry_after(after)),
+            ..Self::of(StatusCode::TOO_MANY_REQUESTS)
+        }
     }
 
     /// With a code of OAuth.
     pub fn code(self, code: &'static str) -> Self {
-        Self { code: Some(code), ..self }
+        Self {
+            code: Some(code),
+            ..self
+        }
     }
 
     /// The vendor's words for the status.
@@ -103,7 +117,11 @@ impl From<Failure> for No {
             Failure::Refused(refusal) => refusal,
             Failure::Fault(fault) => {
                 tracing::error!(error = &fault as &dyn std::error::Error, "a request failed");
-                return if fault.retryable() { unavailable() } else { No::of(StatusCode::INTERNAL_SERVER_ERROR) };
+                return if fault.retryable() {
+                    unavailable()
+                } else {
+                    No::of(StatusCode::INTERNAL_SERVER_ERROR)
+                };
             }
         };
         match refusal {
@@ -122,14 +140,23 @@ impl From<Failure> for No {
 }
 
 fn unavailable() -> No {
-    No { retry_after: Some(1), ..No::of(StatusCode::SERVICE_UNAVAILABLE) }
+    No {
+        retry_after: Some(1),
+        ..No::of(StatusCode::SERVICE_UNAVAILABLE)
+    }
 }
 
 impl Area {
     /// The area of a path.
     pub fn of(path: &str) -> Option<Self> {
-        let within = |prefix: &str| path.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
-        AREAS.iter().find(|(prefix, _)| within(prefix)).map(|(_, area)| *area)
+        let within = |prefix: &str| {
+            path.strip_prefix(prefix)
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        AREAS
+            .iter()
+            .find(|(prefix, _)| within(prefix))
+            .map(|(_, area)| *area)
     }
 
     /// A refusal in the shape of the area.
@@ -152,7 +179,9 @@ impl Area {
         let words = no.words();
         let told = no.detail.as_deref().unwrap_or(words);
         match self {
-            Area::Token => json!({ "message": words, "error": code(no), "error_description": told }),
+            Area::Token => {
+                json!({ "message": words, "error": code(no), "error_description": told })
+            }
             Area::Admin => {
                 let mut body = json!({ "message": "error", "description": words });
                 if let Some(detail) = &no.detail {
@@ -171,7 +200,9 @@ impl Area {
     fn challenge(self) -> &'static str {
         match self {
             Area::Token => "Basic realm=\"secure_access\"",
-            Area::Admin | Area::Usage | Area::Deployments => "Bearer realm=\"secure_access\", error=\"invalid_token\"",
+            Area::Admin | Area::Usage | Area::Deployments => {
+                "Bearer realm=\"secure_access\", error=\"invalid_token\""
+            }
         }
     }
 
@@ -179,7 +210,9 @@ impl Area {
     pub async fn dress(self, response: Response) -> Response {
         let headers = response.headers();
         let ours = response.extensions().get::<Forwarded>().is_none()
-            && headers.get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes() == problem::MEDIA_TYPE.as_bytes());
+            && headers
+                .get(CONTENT_TYPE)
+                .is_some_and(|kind| kind.as_bytes() == problem::MEDIA_TYPE.as_bytes());
         if !ours {
             return response;
         }
@@ -189,7 +222,10 @@ impl Area {
             Err(_) => None,
         };
         let detail = detail.and_then(|body| body["detail"].as_str().map(str::to_owned));
-        let mut dressed = self.answer(No { detail, ..No::of(head.status) });
+        let mut dressed = self.answer(No {
+            detail,
+            ..No::of(head.status)
+        });
         for name in [RETRY_AFTER, ALLOW] {
             if let Some(value) = head.headers.remove(&name) {
                 dressed.headers_mut().insert(name, value);
@@ -205,7 +241,9 @@ fn code(no: &No) -> &'static str {
     no.code.unwrap_or(match no.status {
         StatusCode::UNAUTHORIZED => "invalid_client",
         StatusCode::FORBIDDEN => "unauthorized_client",
-        StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => "temporarily_unavailable",
+        StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => {
+            "temporarily_unavailable"
+        }
         status if status.is_server_error() => "server_error",
         _ => "invalid_request",
     })
@@ -239,9 +277,15 @@ mod tests {
                 Area::Token,
                 r#"{"message":"Forbidden","error":"unauthorized_client","error_description":"Forbidden"}"#,
             ),
-            (Area::Admin, r#"{"message":"error","description":"Forbidden"}"#),
+            (
+                Area::Admin,
+                r#"{"message":"error","description":"Forbidden"}"#,
+            ),
             (Area::Usage, r#"{"code":403,"message":"Forbidden"}"#),
-            (Area::Deployments, r#"{"statusCode":403,"error":"Forbidden","message":"Forbidden"}"#),
+            (
+                Area::Deployments,
+                r#"{"statusCode":403,"error":"Forbidden","message":"Forbidden"}"#,
+            ),
         ] {
             let expected: Value = serde_json::from_str(expected).unwrap();
             assert_eq!(area.body(&forbidden), expected, "{area:?}");

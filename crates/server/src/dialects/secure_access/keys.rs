@@ -57,7 +57,9 @@ pub(super) async fn create(State(authority): State<Authority>, request: Request)
             // The person behind the administering key answers for what it makes.
             owner: admin.valid.live.key.owner,
         };
-        let outcome = authority.create_key(&admin.caller, command, None, |_| Vec::new()).await?;
+        let outcome = authority
+            .create_key(&admin.caller, command, None, |_| Vec::new())
+            .await?;
         admin.issued(StatusCode::CREATED, outcome).await
     })
     .await
@@ -80,7 +82,9 @@ pub(super) async fn patch(State(authority): State<Authority>, request: Request) 
         if let Some(expires_at) = meant.expires_at {
             translate::same_expiry(&admin.key().await?, expires_at)?;
         }
-        let changed = authority.edit_key(&admin.caller, id, meant.edit(), None).await?;
+        let changed = authority
+            .edit_key(&admin.caller, id, meant.edit(), None)
+            .await?;
         admin.one(StatusCode::OK, &changed.key, None).await
     })
     .await
@@ -89,7 +93,9 @@ pub(super) async fn patch(State(authority): State<Authority>, request: Request) 
 pub(super) async fn delete(State(authority): State<Authority>, request: Request) -> Response {
     answer(async {
         let admin = Admin::of(&authority, request, "admin.apikeys:delete").await?;
-        authority.revoke_key(&admin.caller, admin.id()?, None).await?;
+        authority
+            .revoke_key(&admin.caller, admin.id()?, None)
+            .await?;
         let mut response = Response::new(Body::empty());
         *response.status_mut() = StatusCode::NO_CONTENT;
         Ok(response)
@@ -102,8 +108,11 @@ pub(super) async fn refresh(State(authority): State<Authority>, request: Request
         let admin = Admin::of(&authority, request, "admin.apikeys:refresh").await?;
         // The pair before ends at once.
         let overlap = Some(Span::ZERO);
-        let outcome =
-            authority.rotate_key(&admin.caller, admin.id()?, overlap, None, None, |_| Vec::new()).await?;
+        let outcome = authority
+            .rotate_key(&admin.caller, admin.id()?, overlap, None, None, |_| {
+                Vec::new()
+            })
+            .await?;
         admin.issued(StatusCode::OK, outcome).await
     })
     .await
@@ -134,25 +143,42 @@ impl<'a> Admin<'a> {
         if !body.is_empty() && !body::is_media_type(&head.headers, "application/json") {
             return Err(translate::not_json());
         }
-        Ok(Self { authority, caller, valid, head, body, depth: reading.depth })
+        Ok(Self {
+            authority,
+            caller,
+            valid,
+            head,
+            body,
+            depth: reading.depth,
+        })
     }
 
     /// The key that the path names. The caller's own is none of those that this API manages.
     fn id(&self) -> Result<KeyId, No> {
         let path = self.head.uri.path();
         let segment = path.split('/').nth(4).unwrap_or_default();
-        let id = segment.parse::<KeyId>().ok().filter(|id| self.caller.key() != Some(*id));
+        let id = segment
+            .parse::<KeyId>()
+            .ok()
+            .filter(|id| self.caller.key() != Some(*id));
         id.ok_or_else(|| No::of(StatusCode::NOT_FOUND))
     }
 
     async fn key(&self) -> Result<Key, No> {
         let key = self.authority.key(&self.caller, self.id()?).await?;
-        if key.is_revoked() { Err(No::of(StatusCode::NOT_FOUND)) } else { Ok(key) }
+        if key.is_revoked() {
+            Err(No::of(StatusCode::NOT_FOUND))
+        } else {
+            Ok(key)
+        }
     }
 
     fn wanted(&self) -> Result<Wanted, No> {
         body::parse(&self.body, self.depth).map_err(|problem| {
-            let detail = problem.body()["detail"].as_str().unwrap_or_default().to_owned();
+            let detail = problem.body()["detail"]
+                .as_str()
+                .unwrap_or_default()
+                .to_owned();
             No::bad_request(detail)
         })
     }
@@ -163,42 +189,76 @@ impl<'a> Admin<'a> {
         let query = query.map_err(|error| No::bad_request(error.to_string()))?;
         let number = |name: &str| match query.get(name) {
             None => Ok(0),
-            Some(text) => text.parse::<u32>().map(|number| number as usize).map_err(|_| {
-                No::bad_request(format!("{name}: expected a number from 0"))
-            }),
+            Some(text) => text
+                .parse::<u32>()
+                .map(|number| number as usize)
+                .map_err(|_| No::bad_request(format!("{name}: expected a number from 0"))),
         };
         Ok((number("offset")?, number("limit")?))
     }
 
     async fn list(&self, offset: usize, limit: usize) -> Result<Response, No> {
-        let most = if limit == 0 { MOST_KEYS } else { limit.min(MOST_KEYS) };
+        let most = if limit == 0 {
+            MOST_KEYS
+        } else {
+            limit.min(MOST_KEYS)
+        };
         let product = product()?;
-        let page = self.authority.managed_keys(&self.caller, &product, offset, most).await?;
+        let page = self
+            .authority
+            .managed_keys(&self.caller, &product, offset, most)
+            .await?;
         let world = self.authority.world();
         let ids: Vec<KeyId> = page.keys.iter().map(|key| key.id).collect();
         let used = self.authority.last_used(&ids).await?;
-        let keys: Vec<_> =
-            page.keys.iter().map(|key| translate::key(&world, key, used.get(&key.id).copied(), None)).collect();
+        let keys: Vec<_> = page
+            .keys
+            .iter()
+            .map(|key| translate::key(&world, key, used.get(&key.id).copied(), None))
+            .collect();
         // What is left out must show.
         let cut = offset + keys.len() < page.total && (limit == 0 || limit > MOST_KEYS);
         let limit = if cut { MOST_KEYS } else { limit };
-        Ok(json(StatusCode::OK, &List { message: SUCCESS, offset, limit, total: page.total, keys }))
+        Ok(json(
+            StatusCode::OK,
+            &List {
+                message: SUCCESS,
+                offset,
+                limit,
+                total: page.total,
+                keys,
+            },
+        ))
     }
 
     async fn issued(&self, status: StatusCode, outcome: Outcome) -> Result<Response, No> {
-        let Outcome::New(issued) = outcome else { return Err(No::of(StatusCode::INTERNAL_SERVER_ERROR)) };
+        let Outcome::New(issued) = outcome else {
+            return Err(No::of(StatusCode::INTERNAL_SERVER_ERROR));
+        };
         let Issued { key, shown, .. } = *issued;
         let Shown::Client { client_secret, .. } = shown else {
             return Err(No::of(StatusCode::INTERNAL_SERVER_ERROR));
         };
-        self.one(status, &key, Some(client_secret.expose().to_owned())).await
+        self.one(status, &key, Some(client_secret.expose().to_owned()))
+            .await
     }
 
-    async fn one(&self, status: StatusCode, key: &Key, secret: Option<String>) -> Result<Response, No> {
+    async fn one(
+        &self,
+        status: StatusCode,
+        key: &Key,
+        secret: Option<String>,
+    ) -> Result<Response, No> {
         let used = self.authority.last_used(&[key.id]).await?;
         let world = self.authority.world();
         let key = translate::key(&world, key, used.get(&key.id).copied(), secret);
-        Ok(json(status, &One { message: SUCCESS, key }))
+        Ok(json(
+            status,
+            &One {
+                message: SUCCESS,
+                key,
+            },
+        ))
     }
 }
 
@@ -210,7 +270,9 @@ async fn caller(
     scope: &str,
 ) -> Result<(Caller, Valid), No> {
     let unknown = || No::of(StatusCode::UNAUTHORIZED);
-    let Authorization::Bearer(token) = Authorization::of(&head.headers) else { return Err(unknown()) };
+    let Authorization::Bearer(token) = Authorization::of(&head.headers) else {
+        return Err(unknown());
+    };
     let scopes = [Scope::new(scope).map_err(|_| unknown())?];
     let product = product()?;
     let question = Question {
@@ -223,7 +285,11 @@ async fn caller(
     };
     let (caller, valid) = authority.caller(&question, &arrival.request_id).await?;
     // A key's own secret opens the token endpoint only.
-    if matches!(valid.form, verify::Form::Secret) { Err(unknown()) } else { Ok((caller, valid)) }
+    if matches!(valid.form, verify::Form::Secret) {
+        Err(unknown())
+    } else {
+        Ok((caller, valid))
+    }
 }
 
 fn product() -> Result<ProductName, No> {

@@ -33,7 +33,9 @@ async fn issue(authority: &Authority, request: Request) -> Result<Response, No> 
     let arrival = arrival.ok_or_else(|| No::of(StatusCode::INTERNAL_SERVER_ERROR))?;
     let url = form(head.uri.query().unwrap_or_default().as_bytes())?;
     if url.get("client_secret").is_some() || url.get("client_id").is_some() {
-        return Err(No::bad_request("URLs are logged on their way: send the credentials in a header."));
+        return Err(No::bad_request(
+            "URLs are logged on their way: send the credentials in a header.",
+        ));
     }
     body::refuse_encoding(&head.headers).map_err(|problem| No::of(problem.status()))?;
     let reading = arrival.reading;
@@ -41,10 +43,14 @@ async fn issue(authority: &Authority, request: Request) -> Result<Response, No> 
     let sent = form(&bytes.map_err(|fault| No::of(fault.problem().status()))?)?;
     let parameter = |name: &str| sent.get(name).or_else(|| url.get(name));
     if parameter("grant_type").is_some_and(|grant| grant != "client_credentials") {
-        return Err(No::bad_request("The only grant type is client_credentials.").code("unsupported_grant_type"));
+        return Err(
+            No::bad_request("The only grant type is client_credentials.")
+                .code("unsupported_grant_type"),
+        );
     }
     let (id, secret) = client(&head.headers, &sent)?;
-    let scopes: Option<Vec<&str>> = parameter("scope").map(|scopes| scopes.split_ascii_whitespace().collect());
+    let scopes: Option<Vec<&str>> =
+        parameter("scope").map(|scopes| scopes.split_ascii_whitespace().collect());
     let asked = TokenRequest {
         client_id: &id,
         client_secret: secret.expose(),
@@ -55,12 +61,18 @@ async fn issue(authority: &Authority, request: Request) -> Result<Response, No> 
         organization: organization(&head.headers)?,
         request_id: &arrival.request_id,
     };
-    let subject = |key: &credential::key::Key, number: i64| format!("org/{number}/client/{}", key.id);
-    let issued = authority.issue_token(&asked, subject).await?.map_err(|no| match no {
-        NoToken::Client(denial) => (&denial).into(),
-        NoToken::Organization => No::of(StatusCode::FORBIDDEN),
-        NoToken::Scope(_) => No::bad_request("The key does not hold this scope.").code("invalid_scope"),
-    })?;
+    let subject =
+        |key: &credential::key::Key, number: i64| format!("org/{number}/client/{}", key.id);
+    let issued = authority
+        .issue_token(&asked, subject)
+        .await?
+        .map_err(|no| match no {
+            NoToken::Client(denial) => (&denial).into(),
+            NoToken::Organization => No::of(StatusCode::FORBIDDEN),
+            NoToken::Scope(_) => {
+                No::bad_request("The key does not hold this scope.").code("invalid_scope")
+            }
+        })?;
     let token = Token {
         token_type: "bearer",
         access_token: issued.token.expose(),
@@ -85,8 +97,13 @@ fn client(headers: &HeaderMap, sent: &Form) -> Result<(String, Secret), No> {
 /// The number in the header, if it is there; one that cannot be is nobody's.
 fn organization(headers: &HeaderMap) -> Result<Option<i64>, No> {
     let mut values = headers.get_all(ORGANIZATION).iter();
-    let Some(value) = values.next() else { return Ok(None) };
-    let number = value.to_str().ok().and_then(|text| text.trim().parse().ok());
+    let Some(value) = values.next() else {
+        return Ok(None);
+    };
+    let number = value
+        .to_str()
+        .ok()
+        .and_then(|text| text.trim().parse().ok());
     match (number, values.next()) {
         (Some(number), None) => Ok(Some(number)),
         _ => Err(No::of(StatusCode::FORBIDDEN)),

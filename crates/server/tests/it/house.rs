@@ -1,0 +1,264 @@
+//! A whole server in process: an authority on a fresh database with a clock held in hand, and the edge around the routes.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use authority::catalog::Product;
+use authority::keys::{CreateKey, Expiry, Issued, Outcome, Shown, Wish};
+use authority::organizations::CreateOrganization;
+use authority::ports::{Clock, Entropy};
+use authority::{Authority, Caller, MasterKeys, Opening, Settings};
+use axum::body::Body;
+use axum::middleware::from_fn;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use credential::grant::Resources;
+use credential::id::OrganizationId;
+use credential::key::{Addresses, Kind};
+use credential::name::{Comment, Name, ProductName};
+use credential::organization::OrganizationKind;
+use credential::seal::MasterKey;
+use http::{HeaderMap, Request};
+use http_body_util::BodyExt;
+use server::config::{Config, Sources};
+use server::edge::Edge;
+use server::edge::telemetry::Metrics;
+use server::{dialects, oauth2};
+use store::Store;
+
+/// When the world begins, in milliseconds. It lies in the past, since PostgreSQL brings a clock of its own and time never
+/// goes back.
+const START: i64 = 1_700_000_000_000;
+
+pub(crate) const ISSUER: &str = "https://keys.example";
+
+/// See the module's text.
+pub(crate) struct House {
+    pub(crate) authority: Authority,
+    edge: Edge,
+    clock: Arc<AtomicI64>,
+}
+
+/// What came back.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    headers: HeaderMap,
+    pub(crate) body: String,
+}
+
+impl Answer {
+    /// A header that stands there once.
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        let mut values = self.headers.get_all(name).iter();
+        let value = values.next().map(|value| value.to_str().unwrap());
+        assert!(values.next().is_none(), "{name} stands twice");
+        value
+    }
+
+    pub(crate) fn json(&self) -> serde_json::Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|_| panic!("no JSON: {self:?}"))
+    }
+}
+
+impl House {
+    pub(crate) async fn open(database: &testkit::Database) -> Self {
+        let clock = Arc::new(AtomicI64::new(START));
+        let authority = Authority::open(Opening {
+            store: Store::open(database.url()).await.unwrap(),
+            master: MasterKeys {
+                current: MasterKey::new([5; 32]),
+                earlier: Vec::new(),
+            },
+            settings: Settings {
+                issuer: ISSUER.to_owned(),
+                ..Settings::default()
+            },
+            products: Product::built_in().unwrap(),
+            clock: Clock::held(Arc::clone(&clock)),
+            entropy: Entropy::seeded(1),
+        })
+        .await
+        .unwrap();
+        let config = Config::load(&Sources::default()).unwrap().config;
+        let router = oauth2::routes(authority.clone())
+            .merge(dialects::routes(authority.clone()))
+            .fallback(|| async { server::problem::Kind::NotFound })
+            .layer(from_fn(dialects::dress));
+        let edge = Edge::new(
+            router,
+            &config.server,
+            &config.limits,
+            Arc::new(Metrics::new("test")),
+            1,
+        );
+        Self {
+            authority,
+            edge,
+            clock,
+        }
+    }
+
+    /// Sends a request and reads the whole answer.
+    pub(crate) async fn ask(
+        &self,
+        method: &str,
+        target: &str,
+        headers: &[(String, String)],
+        body: &str,
+        from: Option<IpAddr>,
+    ) -> Answer {
+        let mut request = Request::builder()
+            .method(method)
+            .uri(target)
+            .header("Host", "keys.example");
+        for (name, value) in headers {
+            request = request.header(name, value);
+        }
+        let request = request.body(Body::from(body.to_owned())).unwrap();
+        let response = self
+            .edge
+            .answer(request, from.unwrap_or(Ipv4Addr::LOCALHOST.into()), false)
+            .await;
+        let (head, body) = response.into_parts();
+        let body = body.collect().await.unwrap().to_bytes();
+        Answer {
+            status: head.status.as_u16(),
+            headers: head.headers,
+            body: String::from_utf8(body.to_vec()).unwrap(),
+        }
+    }
+
+    /// Sends a form.
+    pub(crate) async fn post(&self, path: &str, authorization: Option<&str>, form: &str) -> Answer {
+        let mut headers = vec![(
+            "Content-Type".to_owned(),
+            "application/x-www-form-urlencoded".to_owned(),
+        )];
+        headers.extend(authorization.map(|value| ("Authorization".to_owned(), value.to_owned())));
+        self.ask("POST", path, &headers, form, None).await
+    }
+
+    /// Lets seconds pass, and the feed be read after them.
+    pub(crate) async fn pass(&self, seconds: i64) {
+        self.clock.fetch_add(seconds * 1000, Ordering::SeqCst);
+        self.authority.poll().await.unwrap();
+    }
+
+    /// A new organization.
+    pub(crate) async fn organization(&self, name: &str) -> OrganizationId {
+        let command = CreateOrganization {
+            name: Name::new(name).unwrap(),
+            kind: OrganizationKind::Standalone,
+            parent: None,
+        };
+        let shell = Caller::shell(OrganizationId::from_bytes([0; 16]));
+        self.authority
+            .create_organization(&shell, command)
+            .await
+            .unwrap()
+            .value
+            .id
+    }
+
+    /// A new key.
+    pub(crate) async fn key(
+        &self,
+        organization: OrganizationId,
+        product: &str,
+        kind: Kind,
+        name: &str,
+        scopes: &[&str],
+    ) -> Box<Issued> {
+        let everywhere = |scope: &&str| ((*scope).to_owned(), Resources::All);
+        let command = CreateKey {
+            organization: None,
+            product: ProductName::new(product).unwrap(),
+            kind,
+            name: Name::new(name).unwrap(),
+            comment: Comment::default(),
+            grants: Wish {
+                roles: Vec::new(),
+                scopes: scopes.iter().map(everywhere).collect(),
+            },
+            addresses: Addresses::default(),
+            limits: Vec::new(),
+            expiry: Expiry::Default,
+            owner: None,
+        };
+        let shell = Caller::shell(organization);
+        match self
+            .authority
+            .create_key(&shell, command, None, |_| Vec::new())
+            .await
+            .unwrap()
+        {
+            Outcome::New(issued) => issued,
+            Outcome::Repeat(_) => panic!("nothing was repeated"),
+        }
+    }
+
+    /// An organization with a key administrator and one that may only read; gives what transcripts know of them.
+    pub(crate) async fn inhabit_secure_access(&self, name: &str) -> BTreeMap<String, String> {
+        let organization = self.organization(name).await;
+        let all = ["create", "read", "update", "delete", "refresh"]
+            .map(|action| format!("admin.apikeys:{action}"));
+        let all: Vec<&str> = all.iter().map(String::as_str).collect();
+        let admin = self
+            .key(
+                organization,
+                "secure_access",
+                Kind::Client,
+                "Key admin",
+                &all,
+            )
+            .await;
+        let reader = self
+            .key(
+                organization,
+                "secure_access",
+                Kind::Client,
+                "Key reader",
+                &["admin.apikeys:read"],
+            )
+            .await;
+        let number = self
+            .authority
+            .world()
+            .organization(organization)
+            .unwrap()
+            .number;
+        let mut known = BTreeMap::from([
+            ("number".to_owned(), number.to_string()),
+            ("admin_key".to_owned(), admin.key.id.to_string()),
+            (
+                "admin_key_hex".to_owned(),
+                admin.key.id.to_string().replace('-', ""),
+            ),
+        ]);
+        for (who, key) in [("admin", &admin), ("reader", &reader)] {
+            let (id, secret) = client(key);
+            known.insert(format!("{who}_id"), id);
+            known.insert(format!("{who}_secret"), secret);
+        }
+        known
+    }
+}
+
+/// The credentials of a client.
+pub(crate) fn client(issued: &Issued) -> (String, String) {
+    match &issued.shown {
+        Shown::Client {
+            client_id,
+            client_secret,
+        } => (client_id.clone(), client_secret.expose().to_owned()),
+        _ => panic!("not a client"),
+    }
+}
+
+/// The value of a header with Basic credentials.
+pub(crate) fn basic((id, secret): &(String, String)) -> String {
+    format!("Basic {}", BASE64.encode(format!("{id}:{secret}")))
+}
