@@ -9,7 +9,14 @@ use crate::edge::listener::Addresses;
 
 /// The authority's settings. `issuer` is the public address ([`issuer`]), `replica` what people call this process.
 pub fn settings(config: &Config, issuer: String, replica: &str) -> Settings {
-    let Config { freshness, keys, audit, retention, signing, .. } = config;
+    let Config {
+        freshness,
+        keys,
+        audit,
+        retention,
+        signing,
+        ..
+    } = config;
     let default = Settings::default();
     Settings {
         issuer,
@@ -17,7 +24,10 @@ pub fn settings(config: &Config, issuer: String, replica: &str) -> Settings {
         max_staleness: freshness.max_staleness,
         staleness_margin: freshness.margin,
         refresh_grace: keys.refresh_grace,
-        signing: Signing { rollover: signing.rollover, publish_before: signing.publish_before_use },
+        signing: Signing {
+            rollover: signing.rollover,
+            publish_before: signing.publish_before_use,
+        },
         audit: Audit {
             checkpoint_every: audit.checkpoint_every,
             checkpoint_events: i64::from(audit.checkpoint_events),
@@ -72,13 +82,21 @@ publish_before_use = "3h"
 
     fn config(text: &str) -> Config {
         let file = Some((Path::new("test.toml").to_owned(), text.to_owned()));
-        Config::load(&Sources { file, ..Sources::default() }).unwrap().config
+        Config::load(&Sources {
+            file,
+            ..Sources::default()
+        })
+        .unwrap()
+        .config
     }
 
     #[test]
     fn each_setting_of_the_authority_arrives() {
         let told = settings(&config(TEXT), "https://keys.example".to_owned(), "one");
-        assert_eq!((told.issuer.as_str(), told.replica_name.as_str()), ("https://keys.example", "one"));
+        assert_eq!(
+            (told.issuer.as_str(), told.replica_name.as_str()),
+            ("https://keys.example", "one")
+        );
         for (found, expected) in [
             (told.max_staleness, Span::from_millis(901)),
             (told.staleness_margin, Span::from_millis(101)),

@@ -64,7 +64,10 @@ pub struct Readiness {
 impl Readiness {
     /// Ready as soon as the authority is.
     pub fn new(authority: Authority) -> Self {
-        Self { authority, draining: Arc::default() }
+        Self {
+            authority,
+            draining: Arc::default(),
+        }
     }
 
     /// From now on it is not ready: load balancers look away before it stops.
@@ -97,18 +100,29 @@ impl Readiness {
 
     /// `/readyz`: 200, or 503 with the reasons.
     pub fn routes(self) -> Router {
-        Router::new().route("/readyz", get(move || async move { told(&self.reasons().await) }))
+        Router::new().route(
+            "/readyz",
+            get(move || async move { told(&self.reasons().await) }),
+        )
     }
 }
 
 fn told(reasons: &[&'static str]) -> Response {
     let ready = reasons.is_empty();
-    let text = if ready { json!({"ready": true}) } else { json!({"ready": false, "reasons": reasons}) };
+    let text = if ready {
+        json!({"ready": true})
+    } else {
+        json!({"ready": false, "reasons": reasons})
+    };
     let mut response = Response::new(Body::from(text.to_string()));
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+        .headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     if !ready {
         *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
-        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
+        response
+            .headers_mut()
+            .insert(RETRY_AFTER, HeaderValue::from_static("1"));
     }
     response
 }

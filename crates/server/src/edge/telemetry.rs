@@ -109,7 +109,8 @@ impl Metrics {
 
     /// Shows what the authority counts: verdicts, reads of the store, and how current this replica is.
     pub fn watch(&mut self, authority: Authority) {
-        self.registry.register_collector(Box::new(Counted(authority)));
+        self.registry
+            .register_collector(Box::new(Counted(authority)));
     }
 
     /// Lets another part register its own before it starts, as `latchkey_<part>_…`.

@@ -51,7 +51,11 @@ enum Credential<'h> {
 ///
 /// # Errors
 /// The problem to answer with.
-pub async fn ask(authority: &Authority, policy: &Policy, asked: Asked<'_>) -> Result<Passed, Problem> {
+pub async fn ask(
+    authority: &Authority,
+    policy: &Policy,
+    asked: Asked<'_>,
+) -> Result<Passed, Problem> {
     if asked.query.is_some_and(holds_credential) {
         return Err(Kind::CredentialInUrl.into());
     }
@@ -74,16 +78,39 @@ pub async fn ask(authority: &Authority, policy: &Policy, asked: Asked<'_>) -> Re
         Ok(question) => question,
         // Whoever is nobody learns nothing about the routes; nothing is spent on a path that leads nowhere.
         Err(no_route) => {
-            verdict(authority, &Question { consume: false, ..base }).await?;
+            verdict(
+                authority,
+                &Question {
+                    consume: false,
+                    ..base
+                },
+            )
+            .await?;
             return Err(no_route.into());
         }
     };
     let Rule { scopes, cost } = question.rule;
     let resource = question.resource.as_deref();
-    let base = Question { route: &question.path, ..base };
-    let valid = verdict(authority, &Question { scopes, resource, cost: u64::from(*cost), ..base }).await?;
+    let base = Question {
+        route: &question.path,
+        ..base
+    };
+    let valid = verdict(
+        authority,
+        &Question {
+            scopes,
+            resource,
+            cost: u64::from(*cost),
+            ..base
+        },
+    )
+    .await?;
     let identity = Identity::of(&valid);
-    Ok(Passed { path: question.path, identity, valid })
+    Ok(Passed {
+        path: question.path,
+        identity,
+        valid,
+    })
 }
 
 async fn verdict(authority: &Authority, question: &Question<'_>) -> Result<Valid, Problem> {
@@ -96,11 +123,22 @@ async fn verdict(authority: &Authority, question: &Question<'_>) -> Result<Valid
                 return Err(problem);
             }
             // How the limits stand is asked once more, without spending: a refusal does not tell.
-            let looked = authority.verify(&Question { cost: 0, consume: false, ..*question }).await;
-            let limits = looked.ok().and_then(|answer| answer.verdict.ok()).map(|valid| valid.limits);
+            let looked = authority
+                .verify(&Question {
+                    cost: 0,
+                    consume: false,
+                    ..*question
+                })
+                .await;
+            let limits = looked
+                .ok()
+                .and_then(|answer| answer.verdict.ok())
+                .map(|valid| valid.limits);
             Err(refuse::limit_headers(&limits.unwrap_or_default())
                 .into_iter()
-                .fold(problem, |problem, (name, value)| problem.header(name, &value)))
+                .fold(problem, |problem, (name, value)| {
+                    problem.header(name, &value)
+                }))
         }
     }
 }
@@ -120,8 +158,16 @@ fn credential<'h>(policy: &Policy, headers: &'h HeaderMap) -> Credential<'h> {
     for name in &policy.credential_headers {
         let mut values = headers.get_all(name).iter();
         let Some(value) = values.next() else { continue };
-        let text = value.to_str().ok().map(str::trim).filter(|text| !text.is_empty());
-        let text = if *name == AUTHORIZATION { text.and_then(bearer) } else { text };
+        let text = value
+            .to_str()
+            .ok()
+            .map(str::trim)
+            .filter(|text| !text.is_empty());
+        let text = if *name == AUTHORIZATION {
+            text.and_then(bearer)
+        } else {
+            text
+        };
         found = match (found, text, values.next()) {
             (Credential::Nothing, Some(text), None) => Credential::One(text),
             _ => return Credential::Unreadable,
@@ -134,10 +180,14 @@ fn credential<'h>(policy: &Policy, headers: &'h HeaderMap) -> Credential<'h> {
 fn bearer(value: &str) -> Option<&str> {
     let (scheme, token) = value.split_once(' ')?;
     let token = token.trim_start();
-    (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty() && !token.contains(' ')).then_some(token)
+    (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty() && !token.contains(' '))
+        .then_some(token)
 }
 
 /// Whether one of our credentials stands in the query, under whatever name.
 fn holds_credential(query: &str) -> bool {
-    query.split('&').any(|pair| pair.split_once('=').is_some_and(|(_, value)| value.starts_with("lk_")))
+    query.split('&').any(|pair| {
+        pair.split_once('=')
+            .is_some_and(|(_, value)| value.starts_with("lk_"))
+    })
 }

@@ -45,7 +45,11 @@ impl Identity {
             key_id: key.id.to_string(),
             organization_id: key.organization.to_string(),
             kind: key.kind.as_str().to_owned(),
-            scopes: valid.scopes().into_iter().map(|scope| scope.as_str().to_owned()).collect(),
+            scopes: valid
+                .scopes()
+                .into_iter()
+                .map(|scope| scope.as_str().to_owned())
+                .collect(),
             roles: valid.live.roles.clone(),
         }
     }

@@ -45,25 +45,37 @@ pub fn denied(denial: &Denial) -> Problem {
             .with("scope", scope.as_str())
             .header(
                 WWW_AUTHENTICATE,
-                &format!("{CHALLENGE}, error=\"insufficient_scope\", scope=\"{}\"", scope.as_str()),
+                &format!(
+                    "{CHALLENGE}, error=\"insufficient_scope\", scope=\"{}\"",
+                    scope.as_str()
+                ),
             ),
-        Denial::Resource => Problem::new(Kind::Forbidden).because("The key does not reach this resource."),
-        Denial::Limited { retry_after_ms } => {
-            Problem::new(Kind::RateLimited).header(RETRY_AFTER, &retry_after(*retry_after_ms).to_string())
+        Denial::Resource => {
+            Problem::new(Kind::Forbidden).because("The key does not reach this resource.")
         }
+        Denial::Limited { retry_after_ms } => Problem::new(Kind::RateLimited)
+            .header(RETRY_AFTER, &retry_after(*retry_after_ms).to_string()),
     }
 }
 
 /// The answer when there is no verdict. A broken world is logged here, and told to nobody.
 pub fn failed(failure: Failure) -> Problem {
     match failure {
-        Failure::Refused(Refusal::NotFresh) => Problem::new(Kind::NotFresh).header(RETRY_AFTER, AGAIN),
+        Failure::Refused(Refusal::NotFresh) => {
+            Problem::new(Kind::NotFresh).header(RETRY_AFTER, AGAIN)
+        }
         Failure::Refused(refusal) => {
-            tracing::error!(error = &refusal as &dyn std::error::Error, "a verdict was refused");
+            tracing::error!(
+                error = &refusal as &dyn std::error::Error,
+                "a verdict was refused"
+            );
             Kind::Internal.into()
         }
         Failure::Fault(fault) if fault.retryable() => {
-            tracing::warn!(error = &fault as &dyn std::error::Error, "the store could not answer");
+            tracing::warn!(
+                error = &fault as &dyn std::error::Error,
+                "the store could not answer"
+            );
             Problem::new(Kind::Unavailable).header(RETRY_AFTER, AGAIN)
         }
         Failure::Fault(fault) => {
@@ -78,11 +90,24 @@ pub fn limit_headers(limits: &[Spent]) -> Vec<(HeaderName, String)> {
     if limits.is_empty() {
         return Vec::new();
     }
-    let list = |entry: fn(&Spent) -> String| limits.iter().map(entry).collect::<Vec<_>>().join(", ");
-    let stands =
-        list(|spent| format!("\"{}\";r={};t={}", spent.name, spent.remaining, seconds(spent.reset.millis())));
-    let policies =
-        list(|spent| format!("\"{}\";q={};w={}", spent.name, spent.quota, seconds(spent.window.millis())));
+    let list =
+        |entry: fn(&Spent) -> String| limits.iter().map(entry).collect::<Vec<_>>().join(", ");
+    let stands = list(|spent| {
+        format!(
+            "\"{}\";r={};t={}",
+            spent.name,
+            spent.remaining,
+            seconds(spent.reset.millis())
+        )
+    });
+    let policies = list(|spent| {
+        format!(
+            "\"{}\";q={};w={}",
+            spent.name,
+            spent.quota,
+            seconds(spent.window.millis())
+        )
+    });
     vec![(RATE_LIMIT, stands), (RATE_LIMIT_POLICY, policies)]
 }
 
@@ -106,7 +131,13 @@ mod tests {
         ] {
             assert_eq!(denied(&denial).kind().slug(), expected, "{denial:?}");
         }
-        for denial in [Denial::Tampered, Denial::Revoked, Denial::Disabled, Denial::Expired, Denial::Replayed] {
+        for denial in [
+            Denial::Tampered,
+            Denial::Revoked,
+            Denial::Disabled,
+            Denial::Expired,
+            Denial::Replayed,
+        ] {
             assert_eq!(denied(&denial), denied(&Denial::Unknown), "{denial:?}");
         }
         assert_eq!(denied(&Denial::Unknown), not_good());
@@ -123,7 +154,19 @@ mod tests {
         };
         assert_eq!(limit_headers(&[]), []);
         let told = limit_headers(&[spent("burst", 0, 1), spent("hour", 7, 60_000)]);
-        assert_eq!(told[0], (RATE_LIMIT, "\"burst\";r=0;t=1, \"hour\";r=7;t=60".to_owned()));
-        assert_eq!(told[1], (RATE_LIMIT_POLICY, "\"burst\";q=100;w=60, \"hour\";q=100;w=60".to_owned()));
+        assert_eq!(
+            told[0],
+            (
+                RATE_LIMIT,
+                "\"burst\";r=0;t=1, \"hour\";r=7;t=60".to_owned()
+            )
+        );
+        assert_eq!(
+            told[1],
+            (
+                RATE_LIMIT_POLICY,
+                "\"burst\";q=100;w=60, \"hour\";q=100;w=60".to_owned()
+            )
+        );
     }
 }

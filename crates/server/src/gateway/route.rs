@@ -272,7 +272,13 @@ mod tests {
 
     /// The scopes as they are written.
     fn table(rules: &[RouteRule]) -> Result<Table, BadRoutes> {
-        Table::new(rules, |rule| Ok(rule.scopes.iter().map(|text| Scope::new(text).unwrap()).collect()))
+        Table::new(rules, |rule| {
+            Ok(rule
+                .scopes
+                .iter()
+                .map(|text| Scope::new(text).unwrap())
+                .collect())
+        })
     }
 
     fn route(methods: &[Method], path: &str, scope: &str) -> RouteRule {
@@ -343,19 +349,12 @@ mod tests {
         for path in ["/", "/a", "/a/b/c", "/b/c"] {
             assert_eq!(needs(&known, Method::GET, path), "refused", "{path}");
         }
-        assert_eq!(
-            needs(&table(&[]).unwrap(), Method::GET, "/"),
-            "refused"
-        );
+        assert_eq!(needs(&table(&[]).unwrap(), Method::GET, "/"), "refused");
     }
 
     #[test]
     fn routes_that_mean_nothing_or_two_things_are_refused() {
-        let one = |path: &str| {
-            table(&[route(&[], path, "x")])
-                .unwrap_err()
-                .to_string()
-        };
+        let one = |path: &str| table(&[route(&[], path, "x")]).unwrap_err().to_string();
         assert_eq!(one("a"), "the pattern \"a\" does not begin with a slash");
         for path in ["/a/**/b", "/a//b", "/{}", "/a*", "/{a}{b}", "/..", "/a/"] {
             assert!(one(path).contains("which is neither"), "{path}");

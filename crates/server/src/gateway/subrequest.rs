@@ -66,7 +66,12 @@ pub struct Desk {
 
 impl Desk {
     /// Answers for the policies of `gateway`; `trusted` are the networks of trusted proxies.
-    pub fn new(gateway: Arc<Gateway>, authority: Authority, trusted: &[IpNet], metrics: Arc<Metrics>) -> Self {
+    pub fn new(
+        gateway: Arc<Gateway>,
+        authority: Authority,
+        trusted: &[IpNet],
+        metrics: Arc<Metrics>,
+    ) -> Self {
         Self {
             gateway,
             authority,
@@ -100,7 +105,11 @@ async fn forward_auth(
     let nginx = wants_nginx(&head);
     let outcome = async {
         let asker = desk.admit(headers, &arrival).await?;
-        let name = head.uri.path().strip_prefix(FORWARD_AUTH).unwrap_or_default();
+        let name = head
+            .uri
+            .path()
+            .strip_prefix(FORWARD_AUTH)
+            .unwrap_or_default();
         let told = Told::of(headers)?;
         let asked = Asked {
             method: &told.method,
@@ -127,7 +136,9 @@ async fn ext_authz(
     let outcome = async {
         let asker = desk.admit(headers, &arrival).await?;
         let rest = head.uri.path().strip_prefix(EXT_AUTHZ).unwrap_or_default();
-        let (name, path) = rest.find('/').map_or((rest, "/"), |slash| rest.split_at(slash));
+        let (name, path) = rest
+            .find('/')
+            .map_or((rest, "/"), |slash| rest.split_at(slash));
         let asked = Asked {
             method: &head.method,
             path,
@@ -170,9 +181,15 @@ impl Desk {
             route: "/gateway",
             ..Question::bearer(key)
         };
-        let answer = self.authority.verify(&question).await.map_err(refuse::failed)?;
+        let answer = self
+            .authority
+            .verify(&question)
+            .await
+            .map_err(refuse::failed)?;
         match (answer.verdict, &self.scope) {
-            (Ok(valid), Some(scope)) if valid.rights().allows(scope, None) != Allowed::MissingScope => {
+            (Ok(valid), Some(scope))
+                if valid.rights().allows(scope, None) != Allowed::MissingScope =>
+            {
                 Ok(Asker::Known(Box::new(valid)))
             }
             _ => Err(Kind::NotAGateway.into()),
@@ -185,7 +202,12 @@ impl Desk {
         client::claims(headers, &self.trusted).address()
     }
 
-    async fn answer(&self, name: &str, asked: Asked<'_>, asker: &Asker) -> Result<(&Policy, Passed), Problem> {
+    async fn answer(
+        &self,
+        name: &str,
+        asked: Asked<'_>,
+        asker: &Asker,
+    ) -> Result<(&Policy, Passed), Problem> {
         let policy = self.gateway.policy(name).ok_or(Kind::NotFound)?;
         let passed = door::ask(&self.authority, policy, asked).await?;
         if !self.may_ask_about(asker, &passed) {
@@ -197,15 +219,25 @@ impl Desk {
     /// A gateway with a credential may ask about its own organization, and about others only where its key lists them
     /// and its own administers them. About the rest it is told what it would be told about keys that do not exist.
     fn may_ask_about(&self, asker: &Asker, passed: &Passed) -> bool {
-        let Asker::Known(valid) = asker else { return true };
-        let Some(scope) = &self.scope else { return false };
-        let (own, organization) = (valid.live.key.organization, passed.valid.live.key.organization);
+        let Asker::Known(valid) = asker else {
+            return true;
+        };
+        let Some(scope) = &self.scope else {
+            return false;
+        };
+        let (own, organization) = (
+            valid.live.key.organization,
+            passed.valid.live.key.organization,
+        );
         if own == organization && valid.rights().allows(scope, None) == Allowed::Yes {
             return true;
         }
         let there = format!("{ORGANIZATION_KIND}:{organization}");
-        let listed = |resources: &&Resources| matches!(resources, Resources::Listed(_)) && resources.reach(Some(&there));
-        valid.rights().reach(scope).iter().any(listed) && self.authority.world().administers(own, organization)
+        let listed = |resources: &&Resources| {
+            matches!(resources, Resources::Listed(_)) && resources.reach(Some(&there))
+        };
+        valid.rights().reach(scope).iter().any(listed)
+            && self.authority.world().administers(own, organization)
     }
 
     fn finish(
@@ -228,7 +260,10 @@ impl Desk {
 fn allow(passed: &Passed, request_id: &str) -> Response {
     let mut response = Response::new(Body::from("ok\n"));
     let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    headers.insert(
+        CONTENT_TYPE,
+        HeaderValue::from_static("text/plain; charset=utf-8"),
+    );
     passed.identity.write(request_id, headers);
     door::tell_limits(&passed.valid, headers);
     response
@@ -240,7 +275,9 @@ fn deny(problem: Problem, nginx: bool) -> Response {
     let mut response = problem.into_response();
     response.headers_mut().insert(AUTH_ERROR, word);
     if nginx {
-        response.headers_mut().insert(AUTH_STATUS, HeaderValue::from(status.as_u16()));
+        response
+            .headers_mut()
+            .insert(AUTH_STATUS, HeaderValue::from(status.as_u16()));
         if status != StatusCode::UNAUTHORIZED {
             *response.status_mut() = StatusCode::FORBIDDEN;
         }
@@ -250,15 +287,32 @@ fn deny(problem: Problem, nginx: bool) -> Response {
 
 /// The query may be the client's own where a gateway passes it on; all that it can ask for here is another shape of a no.
 fn wants_nginx(head: &Parts) -> bool {
-    let asked = head.uri.query().is_some_and(|query| query.split('&').any(|pair| pair == "nginx=1"));
-    asked || head.headers.get(AUTH_MODE).is_some_and(|mode| mode == "nginx")
+    let asked = head
+        .uri
+        .query()
+        .is_some_and(|query| query.split('&').any(|pair| pair == "nginx=1"));
+    asked
+        || head
+            .headers
+            .get(AUTH_MODE)
+            .is_some_and(|mode| mode == "nginx")
 }
 
 /// The credential, and the identity headers spelled with `_`, which many programs read as `-`.
 fn to_remove(policy: &Policy) -> String {
-    let credentials = policy.credential_headers.iter().chain(&policy.strip_headers).map(HeaderName::to_string);
-    let aliases = identity::ALL.into_iter().map(|name| name.as_str().replace('-', "_"));
-    credentials.chain([GATEWAY_KEY.to_string()]).chain(aliases).collect::<Vec<_>>().join(",")
+    let credentials = policy
+        .credential_headers
+        .iter()
+        .chain(&policy.strip_headers)
+        .map(HeaderName::to_string);
+    let aliases = identity::ALL
+        .into_iter()
+        .map(|name| name.as_str().replace('-', "_"));
+    credentials
+        .chain([GATEWAY_KEY.to_string()])
+        .chain(aliases)
+        .collect::<Vec<_>>()
+        .join(",")
 }
 
 /// A request that a gateway tells about.
@@ -274,18 +328,26 @@ impl<'h> Told<'h> {
     /// differ nobody can tell which is which.
     fn of(headers: &'h HeaderMap) -> Result<Self, Problem> {
         let method = one_of(headers, &METHODS)?;
-        let method = method.parse().map_err(|_| bad(METHODS[0], "is no method"))?;
+        let method = method
+            .parse()
+            .map_err(|_| bad(METHODS[0], "is no method"))?;
         let url = one_of(headers, &URLS)?;
         let url = match url.split_once("://") {
             // ingress-nginx tells the whole URL.
             Some(("http" | "https", rest)) => rest.find('/').map_or("/", |slash| &rest[slash..]),
             _ => url,
         };
-        let (path, query) = url.split_once('?').map_or((url, None), |(path, query)| (path, Some(query)));
+        let (path, query) = url
+            .split_once('?')
+            .map_or((url, None), |(path, query)| (path, Some(query)));
         if path.parse::<Uri>().is_err() {
             return Err(bad(URLS[0], "is no URL"));
         }
-        Ok(Self { method, path, query })
+        Ok(Self {
+            method,
+            path,
+            query,
+        })
     }
 }
 
@@ -294,9 +356,13 @@ fn one_of<'h>(headers: &'h HeaderMap, names: &[&'static str]) -> Result<&'h str,
     let mut found: Option<&str> = None;
     for name in names {
         for value in headers.get_all(*name) {
-            let text = value.to_str().map_err(|_| bad(name, "has characters that it may not have"))?;
+            let text = value
+                .to_str()
+                .map_err(|_| bad(name, "has characters that it may not have"))?;
             match found {
-                Some(other) if other != text => return Err(bad(name, "differs from another that says the same")),
+                Some(other) if other != text => {
+                    return Err(bad(name, "differs from another that says the same"));
+                }
                 _ => found = Some(text),
             }
         }
@@ -318,7 +384,12 @@ mod tests {
             headers.append(*name, HeaderValue::from_static(value));
         }
         match Told::of(&headers) {
-            Ok(told) => format!("{} {} {}", told.method, told.path, told.query.unwrap_or("-")),
+            Ok(told) => format!(
+                "{} {} {}",
+                told.method,
+                told.path,
+                told.query.unwrap_or("-")
+            ),
             Err(problem) => problem.body()["detail"].as_str().unwrap().to_owned(),
         }
     }
@@ -326,12 +397,40 @@ mod tests {
     #[test]
     fn each_gateway_tells_the_request_in_its_own_headers() {
         for (pairs, expected) in [
-            (&[("x-forwarded-method", "GET"), ("x-forwarded-uri", "/a/b?c=1")][..], "GET /a/b c=1"),
-            (&[("x-original-method", "PUT"), ("x-original-uri", "/a%2Fb/../c")], "PUT /a%2Fb/../c -"),
-            (&[("x-original-method", "GET"), ("x-original-url", "https://h:1/a?b")], "GET /a b"),
-            (&[("x-original-method", "GET"), ("x-original-url", "https://h")], "GET / -"),
             (
-                &[("x-forwarded-method", "GET"), ("x-forwarded-uri", "/a"), ("x-original-uri", "/a")],
+                &[
+                    ("x-forwarded-method", "GET"),
+                    ("x-forwarded-uri", "/a/b?c=1"),
+                ][..],
+                "GET /a/b c=1",
+            ),
+            (
+                &[
+                    ("x-original-method", "PUT"),
+                    ("x-original-uri", "/a%2Fb/../c"),
+                ],
+                "PUT /a%2Fb/../c -",
+            ),
+            (
+                &[
+                    ("x-original-method", "GET"),
+                    ("x-original-url", "https://h:1/a?b"),
+                ],
+                "GET /a b",
+            ),
+            (
+                &[
+                    ("x-original-method", "GET"),
+                    ("x-original-url", "https://h"),
+                ],
+                "GET / -",
+            ),
+            (
+                &[
+                    ("x-forwarded-method", "GET"),
+                    ("x-forwarded-uri", "/a"),
+                    ("x-original-uri", "/a"),
+                ],
                 "GET /a -",
             ),
         ] {
@@ -343,14 +442,28 @@ mod tests {
     fn a_request_that_is_told_in_two_ways_or_in_none_is_refused() {
         for (pairs, expected) in [
             (&[][..], "The header x-forwarded-method is missing."),
-            (&[("x-forwarded-method", "GET")], "The header x-forwarded-uri is missing."),
-            (&[("x-forwarded-uri", "/a")], "The header x-forwarded-method is missing."),
             (
-                &[("x-forwarded-method", "GET"), ("x-original-method", "POST"), ("x-forwarded-uri", "/a")],
+                &[("x-forwarded-method", "GET")],
+                "The header x-forwarded-uri is missing.",
+            ),
+            (
+                &[("x-forwarded-uri", "/a")],
+                "The header x-forwarded-method is missing.",
+            ),
+            (
+                &[
+                    ("x-forwarded-method", "GET"),
+                    ("x-original-method", "POST"),
+                    ("x-forwarded-uri", "/a"),
+                ],
                 "The header x-original-method differs from another that says the same.",
             ),
             (
-                &[("x-forwarded-method", "GET"), ("x-forwarded-uri", "/a"), ("x-forwarded-uri", "/b")],
+                &[
+                    ("x-forwarded-method", "GET"),
+                    ("x-forwarded-uri", "/a"),
+                    ("x-forwarded-uri", "/b"),
+                ],
                 "The header x-forwarded-uri differs from another that says the same.",
             ),
             (

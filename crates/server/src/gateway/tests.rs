@@ -53,9 +53,7 @@ fn no_file(_: &PathBuf) -> io::Result<Vec<u8>> {
 }
 
 fn gateway(upstream: &str, more: &str) -> Arc<Gateway> {
-    Arc::new(
-        Gateway::new(&settings(upstream, more), &products(), no_file).unwrap(),
-    )
+    Arc::new(Gateway::new(&settings(upstream, more), &products(), no_file).unwrap())
 }
 
 /// Lets every request that has a route through as key `k1`, except those of the account `denied`.
@@ -83,7 +81,11 @@ async fn front(gateway: Arc<Gateway>) -> Running {
             .map_err(Problem::from)
             .and_then(|question| Ok((decide(&question)?, question.path)));
         match decided {
-            Ok((identity, path)) => gateway.send(policy, &path, &identity, request, &arrival).await,
+            Ok((identity, path)) => {
+                gateway
+                    .send(policy, &path, &identity, request, &arrival)
+                    .await
+            }
             Err(problem) => problem.into_response(),
         }
     }));
@@ -338,7 +340,10 @@ fn a_policy_that_asks_for_what_its_product_does_not_have_names_the_route() {
         "gateway.policies.p.routes: the route \"/x\" asks for the scope \"sample.orders:raed\", which the product does not declare"
     );
     assert_eq!(
-        told("sample", "path = \"/{shop}\"\nscopes = []\nresource = \"shop\""),
+        told(
+            "sample",
+            "path = \"/{shop}\"\nscopes = []\nresource = \"shop\""
+        ),
         "gateway.policies.p.routes: the route \"/{shop}\" names a resource \"shop\", a kind that the product does not declare"
     );
 }
