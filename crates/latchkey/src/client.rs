@@ -34,7 +34,7 @@ const LARGEST_ANSWER: usize = 64 * 1024 * 1024;
 /// The longest text on standard input or in a file that may be a key.
 const LONGEST_KEY: u64 = 64 * 1024;
 /// Items per page, the most that the API gives.
-const PAGE: usize = 1000;
+const PAGE: usize = 500;
 
 /// The server that a command talks to, and the key that opens it.
 #[derive(Args)]
@@ -318,7 +318,7 @@ impl Answer {
         let word = |member: &str| body[member].as_str().map(str::to_owned);
         let title = word("title").unwrap_or_else(|| self.status.to_string());
         let words = match word("detail") {
-            Some(detail) => format!("{title} {detail}"),
+            Some(detail) => format!("{title}: {detail}"),
             None => title,
         };
         if self.status.is_server_error() {
@@ -464,11 +464,11 @@ mod tests {
             status: StatusCode::from_u16(status).unwrap(),
             body: Bytes::copy_from_slice(body.as_bytes()),
         };
-        let problem = r#"{"type":"x","title":"Not found.","detail":"There is no such key here."}"#;
+        let problem = r#"{"type":"x","title":"Not found","detail":"There is no such key here."}"#;
         let error = answer(404, problem).good().unwrap_err().to_string();
         assert_eq!(
             error,
-            "the server refused: Not found. There is no such key here."
+            "the server refused: Not found: There is no such key here."
         );
         assert!(
             answer(502, "<html>")

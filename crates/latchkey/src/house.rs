@@ -62,8 +62,9 @@ impl House {
     /// Opens the database of the settings, which must be there.
     pub(crate) async fn enter(config: &Config) -> anyhow::Result<Self> {
         existing(config)?;
-        let store = store(config).await?;
-        Ok(Self::of(authority(config, store, String::new()).await?))
+        Ok(Self::of(
+            authority(config, &database_url(config), String::new()).await?,
+        ))
     }
 
     /// Lets an authority live.
@@ -88,29 +89,22 @@ impl House {
     }
 }
 
-/// Opens the store and brings its schema up to date.
-pub(crate) async fn store(config: &Config) -> anyhow::Result<Store> {
-    let store = Store::open(&database_url(config))
-        .await
-        .context("cannot open the database")?;
-    Ok(store)
-}
-
-/// Opens the authority over a store: finds the master key, or makes it at the first start.
+/// Opens the authority over the database at `url` with the master key of the settings, which is made when there is none
+/// and nothing was ever sealed.
 pub(crate) async fn authority(
     config: &Config,
-    store: Store,
+    url: &str,
     issuer: String,
 ) -> anyhow::Result<Authority> {
     let entropy = Entropy::system();
-    let master = {
-        let store = &store;
-        master::find(
-            config,
-            async || Ok(!store.view(|view| view.vault_keys()).await?.is_empty()),
-            &entropy,
-        )
-        .await?
+    let found = master::find(&config.master_key).await?;
+    let store = Store::open(url).await.context("cannot open the database")?;
+    let master = match found {
+        Some(master) => master,
+        None if store.view(|view| view.vault_keys()).await?.is_empty() => {
+            master::make(&config.master_key.file, &entropy)?
+        }
+        None => return Err(master::missing(&config.master_key.file)),
     };
     let settings = server::settings::settings(config, issuer, &name_of_this_process());
     open(Opening {

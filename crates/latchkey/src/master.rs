@@ -14,7 +14,7 @@ use anyhow::{Context, bail};
 use authority::MasterKeys;
 use authority::ports::Entropy;
 use credential::seal::MasterKey;
-use server::config::{Config, MasterKeySource};
+use server::config::MasterKeySource;
 
 use crate::exit::Reason;
 
@@ -39,35 +39,45 @@ pub(crate) fn data_directory(path: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Reads the master keys; makes a file with the first one when there is none and `has_data` says that nothing was
-/// sealed yet.
+/// Reads the master keys where the settings say; nothing when they are to stand in a file that is not there.
 pub(crate) async fn find(
-    config: &Config,
-    has_data: impl AsyncFnOnce() -> anyhow::Result<bool>,
-    entropy: &Entropy,
-) -> anyhow::Result<MasterKeys> {
-    let settings = &config.master_key;
-    match settings.source {
+    settings: &server::config::MasterKey,
+) -> anyhow::Result<Option<MasterKeys>> {
+    let (text, place) = match settings.source {
         MasterKeySource::Value => {
-            let text = settings.value.as_ref().map(|value| value.expose().to_owned()).unwrap_or_default();
-            parse(&text).context("master_key.value")
+            let value = settings
+                .value
+                .as_ref()
+                .map(|value| value.expose().to_owned());
+            (value.unwrap_or_default(), "master_key.value".to_owned())
         }
-        MasterKeySource::Command => parse(&printed(&settings.command).await?).context("what master_key.command prints"),
+        MasterKeySource::Command => (
+            printed(&settings.command).await?,
+            "what master_key.command prints".to_owned(),
+        ),
         MasterKeySource::File => match read_file(&settings.file)? {
-            Some(text) => parse(&text).with_context(|| settings.file.display().to_string()),
-            None if has_data().await? => Err(Reason::Usage.because(format!(
-                "the master key is missing: there is no {}, and the database holds what was sealed under it. Put the \
-                 file back, or set master_key.file to where it is; without it the stored credentials cannot be checked",
-                settings.file.display()
-            ))),
-            None => {
-                let text = fresh(entropy)?;
-                write_new(&settings.file, &text)?;
-                tracing::info!(file = %settings.file.display(), "the master key was made; keep a copy apart from the database");
-                parse(&text)
-            }
+            Some(text) => (text, settings.file.display().to_string()),
+            None => return Ok(None),
         },
-    }
+    };
+    parse(&text).context(place).map(Some)
+}
+
+/// Makes the first master key, in its file.
+pub(crate) fn make(path: &Path, entropy: &Entropy) -> anyhow::Result<MasterKeys> {
+    let text = fresh(entropy)?;
+    write_new(path, &text)?;
+    tracing::info!(file = %path.display(), "the master key was made; keep a copy apart from the database");
+    parse(&text)
+}
+
+/// There are data, and no key to open them.
+pub(crate) fn missing(path: &Path) -> anyhow::Error {
+    Reason::Usage.because(format!(
+        "the master key is missing: there is no {}, and the database holds what was sealed under it. Put the file \
+         back, or set master_key.file to where it is; without it the stored credentials cannot be checked",
+        path.display()
+    ))
 }
 
 /// A new key's text.

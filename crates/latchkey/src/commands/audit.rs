@@ -105,11 +105,15 @@ impl Verify {
                 "events": report.events,
                 "issued": report.issued,
                 "checkpoints": report.checkpoints,
-                "signed_until": report.sealed,
+                "head": report.head,
+                "sealed": report.sealed,
                 "signer_known": report.trusted,
             })),
             Err(BadExport::Unreadable(error)) => {
                 Err(error).with_context(|| format!("cannot read {}", path.display()))
+            }
+            Err(bad @ (BadExport::NoHeader | BadExport::Partial)) => {
+                Err(Reason::Usage.because(format!("{}: {bad}", path.display())))
             }
             Err(bad) => Ok(json!({"ok": false, "first_bad": bad.to_string()})),
         }
@@ -125,7 +129,8 @@ impl Verify {
             "events": report.events,
             "issued": report.issued,
             "checkpoints": report.checkpoints,
-            "signed_until": report.sealed,
+            "head": report.head,
+                "sealed": report.sealed,
         });
         if let Some(flaw) = &report.flaw {
             value["first_bad"] = json!(flaw.to_string());
@@ -135,7 +140,7 @@ impl Verify {
                 .mismatches
                 .iter()
                 .map(|row| format!("{}:{}", row.subject.kind, row.subject.id));
-            value["rows_that_disagree"] = rows.collect::<Vec<_>>().into();
+            value["mismatches"] = rows.collect::<Vec<_>>().into();
         }
         Ok(value)
     }
@@ -144,10 +149,12 @@ impl Verify {
 impl Export {
     async fn run(self) -> anyhow::Result<()> {
         let server = self.reach.with_key()?;
-        let path = with_query(
-            "/api/v1/audit/export",
-            &[("organization_id", self.organization.as_deref())],
-        );
+        let everywhere = self.organization.is_none().then_some("true");
+        let query = [
+            ("organization_id", self.organization.as_deref()),
+            ("everywhere", everywhere),
+        ];
+        let path = with_query("/api/v1/audit/export", &query);
         match &self.out {
             None => server.download(&path, &mut std::io::stdout().lock()).await,
             Some(out) => {

@@ -15,8 +15,7 @@ pub(crate) struct Openapi {}
 
 impl Openapi {
     pub(crate) fn run(self) -> anyhow::Result<()> {
-        let document = server::api::document(env!("CARGO_PKG_VERSION"));
-        say(serde_json::to_string_pretty(&document)?.trim_end());
+        say(server::api::openapi(env!("CARGO_PKG_VERSION")).trim_end());
         Ok(())
     }
 }

@@ -15,7 +15,6 @@ use clap::Args;
 use credential::time::Instant;
 use serde_json::{Value, json};
 use server::config::Config;
-use store::Store;
 
 use super::backup::MANIFEST;
 use crate::exit::Reason;
@@ -106,10 +105,8 @@ impl Restore {
 
     /// Opens the copy with the master key, verifies its trail, and makes it fit to answer.
     async fn prepare(&self, config: &Config, fresh: &Path) -> anyhow::Result<Restored> {
-        let store = Store::open(&format!("sqlite:{}", fresh.display()))
-            .await
-            .context("the backup's database")?;
-        let house = House::of(house::authority(config, store, String::new()).await?);
+        let url = format!("sqlite:{}", fresh.display());
+        let house = House::of(house::authority(config, &url, String::new()).await?);
         let outcome = self.finish(&house.authority).await;
         house.leave().await?;
         outcome

@@ -61,9 +61,8 @@ impl Serve {
         let listeners = Listeners::bind(&config.server, tls)
             .await
             .map_err(explained)?;
-        let store = house::store(&config).await?;
-        let authority =
-            house::authority(&config, store, issuer(&config, listeners.addresses())).await?;
+        let issuer = issuer(&config, listeners.addresses());
+        let authority = house::authority(&config, &house::database_url(&config), issuer).await?;
         let setup_token = authority.begin_setup().await?;
         let run = u64::from_be_bytes(Entropy::system().draw()?);
         let parts = Parts {

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::client::{Reach, secret_from};
 use crate::exit::Reason;
-use crate::output::{Output, complain};
+use crate::output::{Output, complain, say};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -55,12 +55,18 @@ impl Setup {
             .server(Some(token.trim()))?
             .post("/api/v1/setup", &body)
             .await?;
-        output.value(&made);
-        if !output.json {
-            complain(
-                "This is shown once. Put the key into LATCHKEY_KEY, or into a file that LATCHKEY_KEY_FILE names.",
-            );
+        if output.json {
+            output.value(&made);
+            return Ok(());
         }
+        say(&format!(
+            "{} is operated by {}, who calls with this key:",
+            self.organization, self.email
+        ));
+        say(made["secret"]["key"].as_str().unwrap_or_default());
+        complain(
+            "This is shown once. Put it into LATCHKEY_KEY, or into a file that LATCHKEY_KEY_FILE names.",
+        );
         Ok(())
     }
 }

@@ -108,7 +108,7 @@ impl Running {
                 "no {}",
                 path.display()
             );
-            drop(told.recv_timeout(LOOK));
+            let _ = told.recv_timeout(LOOK);
             waited += LOOK;
         }
     }
