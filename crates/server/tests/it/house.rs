@@ -10,12 +10,13 @@ use authority::keys::{CreateKey, Expiry, Issued, Outcome, Shown, Wish};
 use authority::organizations::CreateOrganization;
 use authority::ports::{Clock, Entropy};
 use authority::{Authority, Caller, MasterKeys, Opening, Settings};
+use axum::Router;
 use axum::body::Body;
-use axum::middleware::from_fn;
+use axum::routing::get;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use credential::grant::Resources;
-use credential::id::OrganizationId;
+use credential::id::{OrganizationId, RoleId};
 use credential::key::{Addresses, Kind};
 use credential::name::{Comment, Name, ProductName};
 use credential::organization::OrganizationKind;
@@ -24,15 +25,51 @@ use http::{HeaderMap, Request};
 use http_body_util::BodyExt;
 use server::config::{Config, Sources};
 use server::edge::Edge;
+use server::edge::ops::Readiness;
 use server::edge::telemetry::Metrics;
-use server::{dialects, oauth2};
+use server::{Parts, assembly};
 use store::Store;
+use tokio::net::TcpListener;
 
 /// When the world begins, in milliseconds. It lies in the past, since PostgreSQL brings a clock of its own and time never
 /// goes back.
 const START: i64 = 1_700_000_000_000;
 
 pub(crate) const ISSUER: &str = "https://keys.example";
+
+/// Two APIs behind the gateway, one of which does not answer.
+const GATEWAY: &str = r#"
+[gateway.upstreams.products]
+url = "http://UPSTREAM"
+
+[gateway.upstreams.down]
+url = "http://NOWHERE"
+
+[gateway.policies.products]
+product = "secure_access"
+upstream = "products"
+prefixes = ["/deployments/v2/roamingcomputers", "/reports/v2/apiUsage/keys"]
+
+[[gateway.policies.products.routes]]
+methods = ["GET"]
+path = "/deployments/v2/roamingcomputers"
+scopes = ["deployments.roamingcomputers:read"]
+
+[[gateway.policies.products.routes]]
+methods = ["GET"]
+path = "/reports/v2/apiUsage/keys"
+scopes = ["reports.apiusage:read"]
+
+[gateway.policies.down]
+product = "secure_access"
+upstream = "down"
+prefixes = ["/policies/v2/rules"]
+
+[[gateway.policies.down.routes]]
+methods = ["GET"]
+path = "/policies/v2/rules"
+scopes = ["policies.rules:read"]
+"#;
 
 /// See the module's text.
 pub(crate) struct House {
@@ -82,18 +119,13 @@ impl House {
         })
         .await
         .unwrap();
-        let config = Config::load(&Sources::default()).unwrap().config;
-        let router = oauth2::routes(authority.clone())
-            .merge(dialects::routes(authority.clone()))
-            .fallback(|| async { server::problem::Kind::NotFound })
-            .layer(from_fn(dialects::dress));
-        let edge = Edge::new(
-            router,
-            &config.server,
-            &config.limits,
-            Arc::new(Metrics::new("test")),
-            1,
-        );
+        let file = GATEWAY.replace("UPSTREAM", &upstream().await).replace("NOWHERE", &nowhere().await);
+        let sources = Sources { file: Some(("test.toml".into(), file)), ..Sources::default() };
+        let config = Config::load(&sources).unwrap().config;
+        let parts = Parts { authority: authority.clone(), config, version: "test", run: 1 };
+        let metrics = Arc::new(Metrics::new("test"));
+        let router = assembly::router(&parts, &metrics, &Readiness::new(authority.clone())).unwrap();
+        let edge = Edge::new(router, &parts.config.server, &parts.config.limits, metrics, parts.run);
         Self {
             authority,
             edge,
@@ -147,6 +179,11 @@ impl House {
         self.authority.poll().await.unwrap();
     }
 
+    /// Lets seconds pass without a look at the feed.
+    pub(crate) fn stall(&self, seconds: i64) {
+        self.clock.fetch_add(seconds * 1000, Ordering::SeqCst);
+    }
+
     /// A new organization.
     pub(crate) async fn organization(&self, name: &str) -> OrganizationId {
         let command = CreateOrganization {
@@ -182,6 +219,42 @@ impl House {
             grants: Wish {
                 roles: Vec::new(),
                 scopes: scopes.iter().map(everywhere).collect(),
+            },
+            addresses: Addresses::default(),
+            limits: Vec::new(),
+            expiry: Expiry::Default,
+            owner: None,
+        };
+        let shell = Caller::shell(organization);
+        match self
+            .authority
+            .create_key(&shell, command, None, |_| Vec::new())
+            .await
+            .unwrap()
+        {
+            Outcome::New(issued) => issued,
+            Outcome::Repeat(_) => panic!("nothing was repeated"),
+        }
+    }
+
+    /// A new static key with one role.
+    pub(crate) async fn key_of_role(
+        &self,
+        organization: OrganizationId,
+        product: &str,
+        name: &str,
+        role: RoleId,
+        resources: Resources,
+    ) -> Box<Issued> {
+        let command = CreateKey {
+            organization: None,
+            product: ProductName::new(product).unwrap(),
+            kind: Kind::Static,
+            name: Name::new(name).unwrap(),
+            comment: Comment::default(),
+            grants: Wish {
+                roles: vec![(role, resources)],
+                scopes: Vec::new(),
             },
             addresses: Addresses::default(),
             limits: Vec::new(),
@@ -261,4 +334,22 @@ pub(crate) fn client(issued: &Issued) -> (String, String) {
 /// The value of a header with Basic credentials.
 pub(crate) fn basic((id, secret): &(String, String)) -> String {
     format!("Basic {}", BASE64.encode(format!("{id}:{secret}")))
+}
+
+/// An API that tells which key it was told of, and whether it saw a credential; gives its address.
+async fn upstream() -> String {
+    let tell = async |headers: HeaderMap| {
+        let key = headers.get("x-latchkey-key-id").and_then(|key| key.to_str().ok()).unwrap_or_default();
+        serde_json::json!({ "key": key, "credential": headers.contains_key("authorization") }).to_string()
+    };
+    let router = Router::new().fallback(get(tell));
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    address.to_string()
+}
+
+/// An address on which nobody listens any more.
+async fn nowhere() -> String {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap().local_addr().unwrap().to_string()
 }
