@@ -65,6 +65,11 @@ impl Output {
         }
     }
 
+    /// Prints the thing that an answer is about.
+    pub(crate) fn thing(self, answer: &Value) {
+        self.value(thing_of(answer));
+    }
+
     /// Prints a list: as JSON, or as a table with a column for each title and the member it shows.
     pub(crate) fn list(self, items: &[Value], columns: &[(&str, &str)]) {
         if self.json {
@@ -75,6 +80,17 @@ impl Output {
             say(&line);
         }
     }
+}
+
+/// The thing that an answer is about: the answer itself, or the member beside the number of the change.
+pub(crate) fn thing_of(answer: &Value) -> &Value {
+    let named = ["key", "role", "user", "organization"]
+        .iter()
+        .filter_map(|name| answer.get(*name));
+    named
+        .filter(|thing| thing.is_object())
+        .last()
+        .unwrap_or(answer)
 }
 
 /// The lines of a table.

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use super::MOST;
 use crate::client::{Reach, Server, encoded, secret_from};
 use crate::exit::Reason;
-use crate::output::{Output, complain, confirmed};
+use crate::output::{Output, complain, confirmed, thing_of};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -252,7 +252,7 @@ impl Key {
                     .with_key()?
                     .patch(&path(&edit.id), &edit.body()?, edit.version)
                     .await?;
-                output.value(key_of(&answer));
+                output.thing(&answer);
                 Ok(())
             }
             Self::Disable(one) => transition(&one, "disable", output).await,
@@ -323,7 +323,7 @@ pub(super) async fn end(revoke: Revoke, output: Output) -> anyhow::Result<()> {
     let answer = server
         .post(&format!("{}/revoke", path(&revoke.id)), &json!({}))
         .await?;
-    output.value(key_of(&answer));
+    output.thing(&answer);
     Ok(())
 }
 
@@ -333,20 +333,12 @@ async fn transition(one: &One, verb: &str, output: Output) -> anyhow::Result<()>
         .with_key()?
         .post(&format!("{}/{verb}", path(&one.id)), &json!({}))
         .await?;
-    output.value(key_of(&answer));
+    output.thing(&answer);
     Ok(())
 }
 
 fn path(id: &str) -> String {
     format!("/api/v1/keys/{}", encoded(id))
-}
-
-/// The key in an answer that tells more.
-fn key_of(answer: &Value) -> &Value {
-    answer
-        .get("key")
-        .filter(|key| key.is_object())
-        .unwrap_or(answer)
 }
 
 /// Shows an answer with a secret: as it came for programs; for people the secret with the key's id.
@@ -355,7 +347,7 @@ fn show_secret(answer: &Value, output: Output) {
         return output.value(answer);
     }
     let mut shown = Map::new();
-    shown.insert("id".to_owned(), key_of(answer)["id"].clone());
+    shown.insert("id".to_owned(), thing_of(answer)["id"].clone());
     if let Some(secret) = answer["secret"].as_object() {
         shown.extend(secret.clone());
     }

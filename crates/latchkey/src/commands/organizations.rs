@@ -101,7 +101,7 @@ impl Org {
                     &COLUMNS,
                 );
             }
-            Self::Show(one) => output.value(&one.reach.with_key()?.get(&path(&one.id)).await?),
+            Self::Show(one) => output.thing(&one.reach.with_key()?.get(&path(&one.id)).await?),
             Self::Create(create) => {
                 let mut body = json!({"name": create.name});
                 let members = [
@@ -109,7 +109,7 @@ impl Org {
                     ("parent_id", create.parent.map(Value::from)),
                 ];
                 fill(&mut body, members);
-                output.value(
+                output.thing(
                     &create
                         .reach
                         .with_key()?
@@ -120,7 +120,7 @@ impl Org {
             Self::Rename(rename) => {
                 let server = rename.reach.with_key()?;
                 let body = json!({"name": rename.name});
-                output.value(
+                output.thing(
                     &server
                         .patch(&path(&rename.id), &body, rename.version)
                         .await?,
@@ -134,7 +134,7 @@ impl Org {
 }
 
 async fn transition(one: &One, verb: &str, output: Output) -> anyhow::Result<()> {
-    output.value(
+    output.thing(
         &one.reach
             .with_key()?
             .post(&format!("{}/{verb}", path(&one.id)), &json!({}))

@@ -134,7 +134,7 @@ impl Role {
                     &COLUMNS,
                 );
             }
-            Self::Show(one) => output.value(&one.reach.with_key()?.get(&path(&one.id)).await?),
+            Self::Show(one) => output.thing(&one.reach.with_key()?.get(&path(&one.id)).await?),
             Self::Create(create) => {
                 let mut body = json!({"product": create.product, "name": create.name, "scopes": create.scopes});
                 let members = [
@@ -142,7 +142,7 @@ impl Role {
                     ("organization_id", create.organization.map(Value::from)),
                 ];
                 fill(&mut body, members);
-                output.value(
+                output.thing(
                     &create
                         .reach
                         .with_key()?
@@ -159,7 +159,7 @@ impl Role {
                     ("scopes", scopes),
                 ];
                 fill(&mut body, members);
-                output.value(
+                output.thing(
                     &edit
                         .reach
                         .with_key()?
@@ -170,7 +170,7 @@ impl Role {
             Self::Delete(delete) => {
                 let server = delete.reach.with_key()?;
                 confirmed(&format!("delete the role {}", delete.id), delete.yes)?;
-                output.value(&server.delete(&path(&delete.id)).await?);
+                output.thing(&server.delete(&path(&delete.id)).await?);
             }
         }
         Ok(())

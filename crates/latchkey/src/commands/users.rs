@@ -127,7 +127,7 @@ impl User {
                     &COLUMNS,
                 );
             }
-            Self::Show(one) => output.value(&one.reach.with_key()?.get(&path(&one.id)).await?),
+            Self::Show(one) => output.thing(&one.reach.with_key()?.get(&path(&one.id)).await?),
             Self::Create(create) => {
                 let mut body = json!({"email": create.email, "name": create.name});
                 let roles = (!create.roles.is_empty()).then(|| json!(create.roles));
@@ -138,7 +138,7 @@ impl User {
                         ("organization_id", create.organization.map(Value::from)),
                     ],
                 );
-                output.value(
+                output.thing(
                     &create
                         .reach
                         .with_key()?
@@ -153,7 +153,7 @@ impl User {
                     &mut body,
                     [("name", edit.name.map(Value::from)), ("roles", roles)],
                 );
-                output.value(
+                output.thing(
                     &edit
                         .reach
                         .with_key()?
@@ -166,7 +166,7 @@ impl User {
             Self::Delete(delete) => {
                 let server = delete.reach.with_key()?;
                 confirmed(&format!("remove the user {}", delete.id), delete.yes)?;
-                output.value(&server.delete(&path(&delete.id)).await?);
+                output.thing(&server.delete(&path(&delete.id)).await?);
             }
         }
         Ok(())
@@ -174,7 +174,7 @@ impl User {
 }
 
 async fn transition(one: &One, verb: &str, output: Output) -> anyhow::Result<()> {
-    output.value(
+    output.thing(
         &one.reach
             .with_key()?
             .post(&format!("{}/{verb}", path(&one.id)), &json!({}))

@@ -119,7 +119,7 @@ fn a_server_is_set_up_administered_backed_up_and_restored_from_the_shell() {
         &[
             "role",
             "delete",
-            role["id"].as_str().or(role["role"]["id"].as_str()).unwrap(),
+            role["id"].as_str().unwrap(),
             "--yes",
         ],
     );
