@@ -15,7 +15,7 @@ use std::net::SocketAddr;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use authority::ports::{Clock, Entropy};
 use authority::{MasterKeys, Opening};
 use clap::Args;
@@ -28,7 +28,7 @@ use server::settings::{issuer, settings};
 use store::Store;
 
 use crate::exit::Reason;
-use crate::output::say;
+use crate::output::{complain, say};
 use crate::signals::Stop;
 use crate::{house, logging};
 use certificates::Certificates;
@@ -62,7 +62,7 @@ pub(crate) struct Demo {
     #[arg(long, value_name = "URL")]
     database: Option<String>,
 
-    /// A Redis to count limits in. Not used yet: one process counts in its own memory.
+    /// A Redis to count limits in. This version does not use it, and says so.
     #[arg(long, value_name = "URL")]
     redis: Option<String>,
 }
@@ -71,7 +71,9 @@ impl Demo {
     pub(crate) async fn run(self) -> anyhow::Result<()> {
         let mut stop = Stop::listen()?;
         if self.redis.is_some() {
-            bail!("this version counts limits in the database only; leave --redis out");
+            complain(
+                "latchkey: Redis is not used by this version; limits are counted in the database",
+            );
         }
         let entropy = Entropy::system();
         let folder = Folder::make(&entropy)?;

@@ -45,7 +45,22 @@ pub(crate) fn start(log: &Log) -> anyhow::Result<()> {
     tracing_subscriber::registry()
         .with(layer.with_filter(level.and(harmless)))
         .try_init()?;
+    tell_panics_by_place();
     Ok(())
+}
+
+/// A panic is told by its place only: its words may hold what a client sent.
+fn tell_panics_by_place() {
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic
+            .location()
+            .map(ToString::to_string)
+            .unwrap_or_default();
+        tracing::error!(
+            place,
+            "the program panicked: this is a defect, please report its place"
+        );
+    }));
 }
 
 fn is_ours(target: &str) -> bool {

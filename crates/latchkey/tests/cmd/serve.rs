@@ -116,12 +116,7 @@ fn a_server_is_set_up_administered_backed_up_and_restored_from_the_shell() {
     call(
         here,
         &env,
-        &[
-            "role",
-            "delete",
-            role["id"].as_str().unwrap(),
-            "--yes",
-        ],
+        &["role", "delete", role["id"].as_str().unwrap(), "--yes"],
     );
     assert!(call(here, &env, &["org", "list"]).contains("Acme"));
     assert!(call(here, &env, &["user", "list"]).contains("ada@example.com"));
