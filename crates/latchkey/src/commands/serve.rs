@@ -61,26 +61,25 @@ impl Serve {
         let listeners = Listeners::bind(&config.server, tls)
             .await
             .map_err(explained)?;
-        let issuer = issuer(&config, listeners.addresses());
+        let addresses = listeners.addresses();
+        let issuer = issuer(&config, addresses);
         let authority = house::authority(&config, &house::database_url(&config), issuer).await?;
-        let setup_token = authority.begin_setup().await?;
-        let run = u64::from_be_bytes(Entropy::system().draw()?);
-        let parts = Parts {
-            authority: authority.clone(),
-            config,
-            version: env!("CARGO_PKG_VERSION"),
-            run,
-        };
-        let running = server::start(parts, listeners)
-            .await
-            .map_err(|error| Reason::Usage.because(error))?;
-        let addresses = running.addresses();
-        if let Some(token) = setup_token {
+        // Whoever sees that the server is ready finds the token printed.
+        if let Some(token) = authority.begin_setup().await? {
             greet(
                 &token,
                 addresses.plain.map(|address| format!("http://{address}")),
             );
         }
+        let parts = Parts {
+            authority: authority.clone(),
+            config,
+            version: env!("CARGO_PKG_VERSION"),
+            run: u64::from_be_bytes(Entropy::system().draw()?),
+        };
+        let running = server::start(parts, listeners)
+            .await
+            .map_err(|error| Reason::Usage.because(error))?;
         for (scheme, address) in [("http", addresses.plain), ("https", addresses.tls)] {
             if let Some(address) = address {
                 tracing::info!("serving {scheme}://{address}");
