@@ -1,6 +1,14 @@
 //! The server over a real store, asked as its clients ask.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod denials;
 mod gateway;
 mod house;
+mod kinds;
+mod matrix;
+mod native;
 mod oauth2;
+mod openapi;
+mod problems;
+mod secure_access;
 mod transcripts;

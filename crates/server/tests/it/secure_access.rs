@@ -1,0 +1,241 @@
+//! What the dialect of Secure Access promises and no transcript can say: what time, people and crowds do.
+
+use std::sync::Arc;
+
+use authority::Caller;
+use authority::keys::{CreateKey, Expiry, Issued, Outcome, Shown, Wish};
+use authority::users::{ADMINISTRATOR, CreateUser};
+use authority::verify::Question;
+use credential::grant::Resources;
+use credential::id::{OrganizationId, UserId};
+use credential::key::{Addresses, Kind};
+use credential::name::{Comment, Name, ProductName};
+use credential::organization::Email;
+use serde_json::{Value, json};
+use testkit::{Database, Engine};
+
+use crate::house::{Answer, House, basic, client};
+
+const TOKEN: &str = "/auth/v2/token";
+const KEYS: &str = "/admin/v2/apiKeys";
+const KEY_ADMIN: [&str; 3] = [
+    "admin.apikeys:create",
+    "admin.apikeys:read",
+    "admin.apikeys:refresh",
+];
+
+/// The token that credentials buy, or the status of the refusal.
+async fn token(house: &House, pair: &(String, String)) -> Result<String, u16> {
+    let answer = house
+        .post(TOKEN, Some(&basic(pair)), "grant_type=client_credentials")
+        .await;
+    match answer.status {
+        200 => Ok(format!(
+            "Bearer {}",
+            answer.json()["access_token"].as_str().unwrap()
+        )),
+        status => Err(status),
+    }
+}
+
+async fn call(house: &House, token: &str, method: &str, path: &str, body: &Value) -> Answer {
+    let headers = [
+        ("Authorization", token),
+        ("Content-Type", "application/json"),
+    ];
+    let headers = headers.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let body = if body.is_null() {
+        String::new()
+    } else {
+        body.to_string()
+    };
+    house.ask(method, path, &headers, &body, None).await
+}
+
+/// The credentials and the id in an answer.
+fn made(answer: &Answer) -> ((String, String), String) {
+    let key = &answer.json()["key"];
+    let text = |member: &str| key[member].as_str().unwrap().to_owned();
+    ((text("clientId"), text("clientSecret")), text("id"))
+}
+
+/// A person who administers the organization, and the caller that they are.
+async fn person(
+    house: &House,
+    organization: OrganizationId,
+    name: &str,
+    email: &str,
+) -> (UserId, Caller) {
+    let shell = Caller::shell(organization);
+    let world = house.authority.world();
+    let latchkey = world
+        .product(&ProductName::new("latchkey").unwrap())
+        .unwrap();
+    let role = latchkey
+        .roles
+        .iter()
+        .find(|role| role.name.as_str() == ADMINISTRATOR)
+        .unwrap()
+        .id;
+    let command = CreateUser {
+        organization: None,
+        email: Email::new(email).unwrap(),
+        name: Name::new(name).unwrap(),
+        roles: vec![(role, Resources::All)],
+    };
+    let user = house
+        .authority
+        .create_user(&shell, command)
+        .await
+        .unwrap()
+        .value
+        .id;
+    let name = Name::new("A token").unwrap();
+    let issued = house
+        .authority
+        .create_user_token(&shell, user, name, Expiry::Never, None, |_| Vec::new());
+    let Outcome::New(issued) = issued.await.unwrap() else {
+        panic!("nothing was repeated")
+    };
+    let Shown::Static { secret } = &issued.shown else {
+        panic!("no static key")
+    };
+    (
+        user,
+        house
+            .authority
+            .caller(&Question::bearer(secret.expose()), "test")
+            .await
+            .unwrap()
+            .0,
+    )
+}
+
+async fn key_by(house: &House, caller: &Caller, name: &str, scopes: &[&str]) -> Box<Issued> {
+    let command = CreateKey {
+        organization: None,
+        product: ProductName::new("secure_access").unwrap(),
+        kind: Kind::Client,
+        name: Name::new(name).unwrap(),
+        comment: Comment::default(),
+        grants: Wish {
+            roles: Vec::new(),
+            scopes: scopes
+                .iter()
+                .map(|scope| ((*scope).to_owned(), Resources::All))
+                .collect(),
+        },
+        addresses: Addresses::default(),
+        limits: Vec::new(),
+        expiry: Expiry::Never,
+        owner: None,
+    };
+    match house
+        .authority
+        .create_key(caller, command, None, |_| Vec::new())
+        .await
+        .unwrap()
+    {
+        Outcome::New(issued) => issued,
+        Outcome::Repeat(_) => panic!("nothing was repeated"),
+    }
+}
+
+testkit::on_each_engine! {
+    async fn keys_show_the_person_who_made_them_and_stop_with_their_account(database: Database) {
+        let house = House::open(&database).await;
+        let organization = house.organization("Persons").await;
+        let (user, ada) = person(&house, organization, "Ada Harbour", "ada@example.com").await;
+        // The last administrator could not be disabled.
+        person(&house, organization, "Bea Quay", "bea@example.com").await;
+        let admin = client(&*key_by(&house, &ada, "admin", &KEY_ADMIN).await);
+        let own = key_by(&house, &ada, "hers", &["deployments.networks:read"]).await;
+        let bearer = token(&house, &admin).await.unwrap();
+
+        let shown = call(&house, &bearer, "GET", &format!("{KEYS}/{}", own.key.id), &Value::Null).await.json();
+        let creator = ["creatorKeyId", "creatorName", "creatorEmail"].map(|member| shown["key"][member].clone());
+        assert_eq!(creator, [json!(""), json!("Ada Harbour"), json!("ada@example.com")]);
+        let body = json!({ "name": "its", "scopes": ["deployments.networks:read"] });
+        let (pair, _) = made(&call(&house, &bearer, "POST", KEYS, &body).await);
+        token(&house, &pair).await.unwrap();
+
+        house.authority.disable_user(&Caller::shell(organization), user, None).await.unwrap();
+        for pair in [&admin, &client(&own), &pair] {
+            assert_eq!(token(&house, pair).await, Err(401));
+        }
+        assert_eq!(call(&house, &bearer, "GET", KEYS, &Value::Null).await.status, 401);
+    }
+
+    async fn an_expired_key_stays_expired_whatever_is_done(database: Database) {
+        // Only a clock that is held can be moved past the expiry.
+        if database.engine() == Engine::Postgres {
+            return;
+        }
+        let house = House::open(&database).await;
+        let organization = house.organization("Past").await;
+        let admin = client(&*house.key(organization, "secure_access", Kind::Client, "admin", &KEY_ADMIN).await);
+        let bearer = token(&house, &admin).await.unwrap();
+        let body = json!({
+            "name": "short", "scopes": ["deployments.networks:read"], "expireAt": "2023-11-14T22:14:20Z",
+        });
+        let (pair, id) = made(&call(&house, &bearer, "POST", KEYS, &body).await);
+        let answer = house.post(TOKEN, Some(&basic(&pair)), "").await.json();
+        assert_eq!(answer["expires_in"], 60, "a token does not outlive its key");
+
+        house.pass(60).await;
+        assert_eq!(token(&house, &pair).await, Err(401));
+        let path = format!("{KEYS}/{id}");
+        assert_eq!(call(&house, &bearer, "GET", &path, &Value::Null).await.status, 200);
+        assert_eq!(call(&house, &bearer, "POST", &format!("{path}/refresh"), &Value::Null).await.status, 400);
+        assert_eq!(token(&house, &pair).await, Err(401));
+    }
+
+    async fn a_token_ends_after_an_hour(database: Database) {
+        if database.engine() == Engine::Postgres {
+            return;
+        }
+        let house = House::open(&database).await;
+        let organization = house.organization("Hour").await;
+        let admin = client(&*house.key(organization, "secure_access", Kind::Client, "admin", &KEY_ADMIN).await);
+        let bearer = token(&house, &admin).await.unwrap();
+        for (seconds, status) in [(3599, 200), (1, 401)] {
+            house.pass(seconds).await;
+            assert_eq!(call(&house, &bearer, "GET", KEYS, &Value::Null).await.status, status, "{seconds}");
+        }
+    }
+
+    async fn of_a_crowd_exactly_a_hundred_calls_are_admitted(database: Database) {
+        let house = Arc::new(House::open(&database).await);
+        let organization = house.organization("Crowd").await;
+        let admin = client(&*house.key(organization, "secure_access", Kind::Client, "admin", &KEY_ADMIN).await);
+        let bearer = token(&house, &admin).await.unwrap();
+        let calls = (0..150).map(|_| {
+            let (house, bearer) = (Arc::clone(&house), bearer.clone());
+            tokio::spawn(async move { call(&house, &bearer, "GET", KEYS, &Value::Null).await.status })
+        });
+        let calls: Vec<_> = calls.collect();
+        let mut statuses = Vec::new();
+        for call in calls {
+            statuses.push(call.await.unwrap());
+        }
+        let count = |status: u16| statuses.iter().filter(|got| **got == status).count();
+        assert_eq!((count(200), count(429)), (100, 50));
+    }
+
+    async fn another_organizations_keys_are_not_there(database: Database) {
+        let house = House::open(&database).await;
+        let (here, there) = (house.organization("Here").await, house.organization("There").await);
+        let admin = client(&*house.key(here, "secure_access", Kind::Client, "admin", &KEY_ADMIN).await);
+        let other = house.key(there, "secure_access", Kind::Client, "other", &["deployments.networks:read"]).await;
+        let sample = house.key(here, "sample", Kind::Client, "sample", &["sample.orders:read"]).await;
+        let bearer = token(&house, &admin).await.unwrap();
+        for id in [other.key.id, sample.key.id] {
+            let path = format!("{KEYS}/{id}");
+            assert_eq!(call(&house, &bearer, "GET", &path, &Value::Null).await.status, 404);
+            assert_eq!(call(&house, &bearer, "POST", &format!("{path}/refresh"), &Value::Null).await.status, 404);
+        }
+        assert_eq!(call(&house, &bearer, "GET", KEYS, &Value::Null).await.json()["total"], 0);
+        // A client of another product buys no token here.
+        assert_eq!(token(&house, &client(&sample)).await, Err(401));
+    }
+}
