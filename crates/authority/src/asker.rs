@@ -46,16 +46,36 @@ impl Authority {
         self.asker_holding(question, &INTROSPECT).await
     }
 
-    async fn asker_holding(&self, question: &Question<'_>, needed: &'static Needed) -> Result<Asker, Failure> {
-        let scope = needed.as_ref().map_err(|bad| Refusal::Conflict(bad.to_string()))?;
-        let valid = self.verify(question).await?.verdict.map_err(Refusal::Unauthenticated)?;
-        let missing = || Refusal::Forbidden { scope: scope.as_str().to_owned() };
+    async fn asker_holding(
+        &self,
+        question: &Question<'_>,
+        needed: &'static Needed,
+    ) -> Result<Asker, Failure> {
+        let scope = needed
+            .as_ref()
+            .map_err(|bad| Refusal::Conflict(bad.to_string()))?;
+        let valid = self
+            .verify(question)
+            .await?
+            .verdict
+            .map_err(Refusal::Unauthenticated)?;
+        let missing = || Refusal::Forbidden {
+            scope: scope.as_str().to_owned(),
+        };
         if valid.live.key.product.as_str() != LATCHKEY {
             return Err(missing().into());
         }
         match valid.rights().allows(scope, None) {
-            Allowed::Yes => Ok(Asker { valid, scope, everywhere: true }),
-            Allowed::ResourceNotAllowed => Ok(Asker { valid, scope, everywhere: false }),
+            Allowed::Yes => Ok(Asker {
+                valid,
+                scope,
+                everywhere: true,
+            }),
+            Allowed::ResourceNotAllowed => Ok(Asker {
+                valid,
+                scope,
+                everywhere: false,
+            }),
             Allowed::MissingScope => Err(missing().into()),
         }
     }
@@ -73,6 +93,7 @@ impl Asker {
         let listed = |resources: &&Resources| {
             matches!(resources, Resources::Listed(_)) && resources.reach(Some(&there))
         };
-        self.valid.rights().reach(self.scope).iter().any(listed) && world.administers(own, organization)
+        self.valid.rights().reach(self.scope).iter().any(listed)
+            && world.administers(own, organization)
     }
 }

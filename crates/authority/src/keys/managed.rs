@@ -34,9 +34,17 @@ impl Authority {
         limit: usize,
     ) -> Result<Managed, Failure> {
         let organization = caller.organization;
-        let need = Need { scope: READ, organization, product: Some(product.clone()) };
+        let need = Need {
+            scope: READ,
+            organization,
+            product: Some(product.clone()),
+        };
         self.permit(caller, &need).await?;
-        let filter = KeyFilter { product: Some(product.clone()), unrevoked: true, ..KeyFilter::of(organization) };
+        let filter = KeyFilter {
+            product: Some(product.clone()),
+            unrevoked: true,
+            ..KeyFilter::of(organization)
+        };
         let (world, limit) = (self.world(), limit.min(MAX_PAGE));
         let read = move |view: &store::View<'_>| -> Result<Managed, Fault> {
             let mut managed = Managed::default();

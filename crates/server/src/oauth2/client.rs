@@ -64,13 +64,25 @@ impl Client {
     }
 
     /// The question whether the client is who it says.
-    pub(super) fn question<'a>(&'a self, asked: &Asked, route: &'a str) -> Result<Question<'a>, Refused> {
+    pub(super) fn question<'a>(
+        &'a self,
+        asked: &Asked,
+        route: &'a str,
+    ) -> Result<Question<'a>, Refused> {
         let credential = match self {
-            Client::Pair { id, secret } => Presented::Pair { id, secret: secret.expose() },
+            Client::Pair { id, secret } => Presented::Pair {
+                id,
+                secret: secret.expose(),
+            },
             Client::Bearer(token) => Presented::Bearer(token.expose()),
             Client::Nobody | Client::Named(_) => return Err(Refused::client()),
         };
-        Ok(Question { credential, from: asked.from, route, ..Question::bearer("") })
+        Ok(Question {
+            credential,
+            from: asked.from,
+            route,
+            ..Question::bearer("")
+        })
     }
 
     /// What a client is told whose question was not answered with a yes.

@@ -49,7 +49,10 @@ pub(super) async fn introspect(
     let asked = Asked::read(request).await?;
     let client = Client::of(&asked)?;
     let question = client.question(&asked, INTROSPECT)?;
-    let asker = authority.introspector(&question).await.map_err(|failure| client.refused(failure))?;
+    let asker = authority
+        .introspector(&question)
+        .await
+        .map_err(|failure| client.refused(failure))?;
     let Some(token) = asked.form.get("token") else {
         return Err(Refused::new("invalid_request", "token is missing."));
     };

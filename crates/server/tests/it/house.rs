@@ -119,13 +119,30 @@ impl House {
         })
         .await
         .unwrap();
-        let file = GATEWAY.replace("UPSTREAM", &upstream().await).replace("NOWHERE", &nowhere().await);
-        let sources = Sources { file: Some(("test.toml".into(), file)), ..Sources::default() };
+        let file = GATEWAY
+            .replace("UPSTREAM", &upstream().await)
+            .replace("NOWHERE", &nowhere().await);
+        let sources = Sources {
+            file: Some(("test.toml".into(), file)),
+            ..Sources::default()
+        };
         let config = Config::load(&sources).unwrap().config;
-        let parts = Parts { authority: authority.clone(), config, version: "test", run: 1 };
+        let parts = Parts {
+            authority: authority.clone(),
+            config,
+            version: "test",
+            run: 1,
+        };
         let metrics = Arc::new(Metrics::new("test"));
-        let router = assembly::router(&parts, &metrics, &Readiness::new(authority.clone())).unwrap();
-        let edge = Edge::new(router, &parts.config.server, &parts.config.limits, metrics, parts.run);
+        let router =
+            assembly::router(&parts, &metrics, &Readiness::new(authority.clone())).unwrap();
+        let edge = Edge::new(
+            router,
+            &parts.config.server,
+            &parts.config.limits,
+            metrics,
+            parts.run,
+        );
         Self {
             authority,
             edge,
@@ -339,8 +356,12 @@ pub(crate) fn basic((id, secret): &(String, String)) -> String {
 /// An API that tells which key it was told of, and whether it saw a credential; gives its address.
 async fn upstream() -> String {
     let tell = async |headers: HeaderMap| {
-        let key = headers.get("x-latchkey-key-id").and_then(|key| key.to_str().ok()).unwrap_or_default();
-        serde_json::json!({ "key": key, "credential": headers.contains_key("authorization") }).to_string()
+        let key = headers
+            .get("x-latchkey-key-id")
+            .and_then(|key| key.to_str().ok())
+            .unwrap_or_default();
+        serde_json::json!({ "key": key, "credential": headers.contains_key("authorization") })
+            .to_string()
     };
     let router = Router::new().fallback(get(tell));
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
@@ -351,5 +372,10 @@ async fn upstream() -> String {
 
 /// An address on which nobody listens any more.
 async fn nowhere() -> String {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap().local_addr().unwrap().to_string()
+    TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+        .await
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .to_string()
 }
