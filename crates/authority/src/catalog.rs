@@ -25,8 +25,14 @@ pub const LATCHKEY: &str = "latchkey";
 
 /// The catalogs that are compiled in.
 pub const BUILT_IN: &[(&str, &str)] = &[
-    ("latchkey.toml", include_str!("../../../catalogs/latchkey.toml")),
-    ("secure_access.toml", include_str!("../../../catalogs/secure_access.toml")),
+    (
+        "latchkey.toml",
+        include_str!("../../../catalogs/latchkey.toml"),
+    ),
+    (
+        "secure_access.toml",
+        include_str!("../../../catalogs/secure_access.toml"),
+    ),
     ("demo.toml", include_str!("../../../catalogs/demo.toml")),
 ];
 
@@ -186,7 +192,9 @@ impl Algorithm {
 
     /// The algorithm of that name.
     pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|algorithm| algorithm.as_str() == name)
+        Self::ALL
+            .into_iter()
+            .find(|algorithm| algorithm.as_str() == name)
     }
 }
 
@@ -232,23 +240,38 @@ pub struct BadCatalog {
 impl Product {
     /// Reads one catalog file. Every name in it is checked: a role's scopes exist, ids are not used twice.
     pub fn parse(file: &str, text: &str) -> Result<Self, BadCatalog> {
-        let bad = |why: String| BadCatalog { file: file.to_owned(), why };
+        let bad = |why: String| BadCatalog {
+            file: file.to_owned(),
+            why,
+        };
         let written: File = toml::from_str(text).map_err(|error| bad(error.to_string()))?;
         let name = ProductName::new(&written.name).map_err(|error| bad(error.to_string()))?;
         let algebra = match written.algebra {
-            AlgebraText::Dotted { ignore_case, write_covers_read } => {
-                Algebra::Dotted { ignore_case, write_covers_read }
-            }
+            AlgebraText::Dotted {
+                ignore_case,
+                write_covers_read,
+            } => Algebra::Dotted {
+                ignore_case,
+                write_covers_read,
+            },
             AlgebraText::Slash => Algebra::Slash,
         };
-        let scope = |text: &str| algebra.parse(text).map_err(|error| bad(format!("scope {text:?}: {error}")));
+        let scope = |text: &str| {
+            algebra
+                .parse(text)
+                .map_err(|error| bad(format!("scope {text:?}: {error}")))
+        };
 
         let mut scopes = BTreeMap::new();
         for entry in &written.scopes {
             let administers = entry.administers.as_deref().map(Scope::new).transpose();
-            let administers = administers.map_err(|error| bad(format!("scope {:?}: {error}", entry.name)))?;
-            let meaning =
-                ScopeEntry { description: entry.description.clone(), hidden: entry.hidden, administers };
+            let administers =
+                administers.map_err(|error| bad(format!("scope {:?}: {error}", entry.name)))?;
+            let meaning = ScopeEntry {
+                description: entry.description.clone(),
+                hidden: entry.hidden,
+                administers,
+            };
             if scopes.insert(scope(&entry.name)?, meaning).is_some() {
                 return Err(bad(format!("scope {:?} stands twice", entry.name)));
             }
@@ -256,16 +279,25 @@ impl Product {
 
         let mut roles = Vec::new();
         for role in &written.roles {
-            let held: Vec<Scope> = role.scopes.iter().map(|text| scope(text)).collect::<Result<_, _>>()?;
+            let held: Vec<Scope> = role
+                .scopes
+                .iter()
+                .map(|text| scope(text))
+                .collect::<Result<_, _>>()?;
             if let Some(unknown) = held.iter().find(|held| !scopes.contains_key(held)) {
-                return Err(bad(format!("role {:?}: scope {:?} is not declared", role.name, unknown.as_str())));
+                return Err(bad(format!(
+                    "role {:?}: scope {:?} is not declared",
+                    role.name,
+                    unknown.as_str()
+                )));
             }
             roles.push(Role {
                 id: role.id,
                 organization: None,
                 product: name.clone(),
                 name: RoleName::new(&role.name).map_err(|error| bad(error.to_string()))?,
-                description: Comment::new(&role.description).map_err(|error| bad(error.to_string()))?,
+                description: Comment::new(&role.description)
+                    .map_err(|error| bad(error.to_string()))?,
                 scopes: held,
                 deleted: false,
                 version: 1,
@@ -276,14 +308,31 @@ impl Product {
         for limit in written.limits {
             let window = |calls: &Calls| {
                 let name = format!("{}-{}s", limit.name, calls.seconds);
-                Limit::new(&name, calls.calls, Span::from_secs(calls.seconds)).map_err(|e| bad(e.to_string()))
+                Limit::new(&name, calls.calls, Span::from_secs(calls.seconds))
+                    .map_err(|e| bad(e.to_string()))
             };
             for documented in &limit.documented {
                 window(documented)?;
             }
-            let windows = limit.in_force.iter().map(window).collect::<Result<_, _>>()?;
-            let ProductLimitText { name, description, per, paths, .. } = limit;
-            limits.push(ProductLimit { name, description, per, paths, windows });
+            let windows = limit
+                .in_force
+                .iter()
+                .map(window)
+                .collect::<Result<_, _>>()?;
+            let ProductLimitText {
+                name,
+                description,
+                per,
+                paths,
+                ..
+            } = limit;
+            limits.push(ProductLimit {
+                name,
+                description,
+                per,
+                paths,
+                windows,
+            });
         }
 
         let positive = |seconds: Option<i64>| seconds.map(Span::from_secs);
@@ -309,14 +358,19 @@ impl Product {
             secret: written.shape.secret,
             tokens: written.tokens,
             limits,
-            digest: hex(aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, text.as_bytes()).as_ref()),
+            digest: hex(
+                aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, text.as_bytes()).as_ref(),
+            ),
             text: text.to_owned(),
         })
     }
 
     /// Reads the catalogs that are compiled in.
     pub fn built_in() -> Result<Vec<Product>, BadCatalog> {
-        BUILT_IN.iter().map(|(file, text)| Product::parse(file, text)).collect()
+        BUILT_IN
+            .iter()
+            .map(|(file, text)| Product::parse(file, text))
+            .collect()
     }
 
     /// The catalog's spelling of a scope, however the asker spelled it; `None` if it is not declared.
@@ -353,12 +407,26 @@ impl Authority {
                 };
                 let (product, digest) = (product.name.clone(), product.digest.clone());
                 let body = text_of(&products, &product);
-                change.put_catalog(Catalog { product, digest, body, version }, NO_DETAIL)?;
+                change.put_catalog(
+                    Catalog {
+                        product,
+                        digest,
+                        body,
+                        version,
+                    },
+                    NO_DETAIL,
+                )?;
             }
             Ok(())
         };
-        let changed = self.store().change(Actor::SYSTEM, self.now(), |_| Ok(()), put).await?;
-        self.settle(&changed).await?;
+        let changed = self
+            .store()
+            .change(Actor::SYSTEM, self.now(), |_| Ok(()), put)
+            .await?;
+        // Where nothing was put there is nothing to wait for, least of all for a process that was killed.
+        if !changed.subjects.is_empty() {
+            self.settle(&changed).await?;
+        }
         self.compare_catalogs().await?;
         Ok(())
     }
@@ -370,30 +438,47 @@ impl Authority {
 
     /// Looks again which catalogs are in force.
     pub(crate) async fn compare_catalogs(&self) -> Result<(), Fault> {
-        let stored = self.store().view::<_, Fault>(|view| view.catalogs_page(None, MAX_PAGE)).await?;
+        let stored = self
+            .store()
+            .view::<_, Fault>(|view| view.catalogs_page(None, MAX_PAGE))
+            .await?;
         let stored: Vec<Catalog> = stored.into_iter().filter_map(Found::good).collect();
         let other = self.products().iter().find_map(|product| {
-            let same = |stored: &&Catalog| stored.product == product.name && stored.digest == product.digest;
-            stored.iter().find(same).is_none().then(|| product.name.clone())
+            let same = |stored: &&Catalog| {
+                stored.product == product.name && stored.digest == product.digest
+            };
+            stored
+                .iter()
+                .find(same)
+                .is_none()
+                .then(|| product.name.clone())
         });
         if let Some(product) = &other {
             tracing::error!(%product, "another version of this product's catalog is in force; this replica is not ready");
         }
-        self.0.catalogs_agree.store(other.is_none(), Ordering::Release);
+        self.0
+            .catalogs_agree
+            .store(other.is_none(), Ordering::Release);
         Ok(())
     }
 }
 
 fn text_of(products: &[Arc<Product>], name: &ProductName) -> String {
-    products.iter().find(|product| product.name == *name).map(|product| product.text.clone()).unwrap_or_default()
+    products
+        .iter()
+        .find(|product| product.name == *name)
+        .map(|product| product.text.clone())
+        .unwrap_or_default()
 }
 
 pub(crate) fn hex(bytes: &[u8]) -> String {
     use std::fmt::Write as _;
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    bytes
+        .iter()
+        .fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+            let _ = write!(text, "{byte:02x}");
+            text
+        })
 }
 
 #[derive(Deserialize)]
@@ -422,7 +507,10 @@ struct File {
 #[derive(Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 enum AlgebraText {
-    Dotted { ignore_case: bool, write_covers_read: bool },
+    Dotted {
+        ignore_case: bool,
+        write_covers_read: bool,
+    },
     Slash,
 }
 
@@ -493,12 +581,18 @@ mod tests {
     #[test]
     fn the_compiled_in_catalogs_are_good() {
         let products = Product::built_in().unwrap();
-        assert!(products.iter().any(|product| product.name.as_str() == LATCHKEY));
+        assert!(
+            products
+                .iter()
+                .any(|product| product.name.as_str() == LATCHKEY)
+        );
     }
 
     #[test]
     fn a_role_with_an_undeclared_scope_is_refused_by_name() {
-        let text = BUILT_IN[2].1.replacen("\"sample.orders:read\",", "\"sample.orders:raed\",", 1);
+        let text = BUILT_IN[2]
+            .1
+            .replacen("\"sample.orders:read\",", "\"sample.orders:raed\",", 1);
         let error = Product::parse("demo.toml", &text).unwrap_err().to_string();
         assert!(error.contains("sample.orders:raed"), "{error}");
     }
