@@ -507,11 +507,13 @@ impl Authority {
         if self.is_beyond(caller, key).await? {
             return Err(Refusal::NotFound("key").into());
         }
-        if self.permit(caller, &need_on(READ, key)).await.is_err() && scope == READ {
-            return Err(Refusal::NotFound("key").into());
-        }
         match self.permit(caller, &need_on(scope, key)).await {
-            Err(Failure::Refused(Refusal::NotFound(_))) => Err(Refusal::NotFound("key").into()),
+            // Who may not even see it does not learn that it is there.
+            Err(Failure::Refused(Refusal::NotFound(_) | Refusal::Forbidden { .. }))
+                if self.permit(caller, &need_on(READ, key)).await.is_err() =>
+            {
+                Err(Refusal::NotFound("key").into())
+            }
             other => other,
         }
     }

@@ -60,6 +60,7 @@ pub use keyring::Live;
 pub use limits::Spent;
 pub use settings::Settings;
 pub use signing::BadSigningKey;
+pub use usage::UsageRow;
 pub use vault::{MasterKeys, VaultError};
 pub use world::World;
 

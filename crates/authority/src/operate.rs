@@ -46,10 +46,12 @@ impl Authority {
         self.rotate_keyring().await
     }
 
-    /// Runs a job once, now.
-    pub async fn run_job_by(&self, caller: &Caller, job: Job) -> Result<(), Failure> {
+    /// Runs the job of that name once, now.
+    pub async fn run_job_by(&self, caller: &Caller, name: &str) -> Result<Job, Failure> {
         self.permit_operator(caller, OPERATE).await?;
-        self.run_job(job).await
+        let job = Job::ALL.into_iter().find(|job| job.as_str() == name).ok_or(Refusal::NotFound("job"))?;
+        self.run_job(job).await?;
+        Ok(job)
     }
 
     async fn permit_operator(&self, caller: &Caller, scope: &'static str) -> Result<(), Failure> {

@@ -11,9 +11,10 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use credential::id::KeyId;
-use credential::key::Denial;
+use credential::key::{Denial, Key};
 use credential::time::Instant;
-use store::usage::{HourlyUsage, MAX_BATCH, Usage as UsageRow};
+pub use store::usage::Usage as UsageRow;
+use store::usage::{HourlyUsage, MAX_BATCH};
 
 use crate::Authority;
 use crate::failure::Failure;
@@ -63,6 +64,18 @@ struct Hour {
 }
 
 impl Authority {
+    /// The last written use of each secret of keys that the caller was shown, in the order of the keys. What was used
+    /// a moment ago may not be written yet.
+    pub async fn last_uses(&self, keys: &[Key]) -> Result<Vec<Vec<UsageRow>>, Failure> {
+        /// A key has at most two live secrets; earlier ones are told of nowhere.
+        const SECRETS: usize = 2;
+        let ids: Vec<KeyId> = keys.iter().map(|key| key.id).collect();
+        let read = move |view: &store::View<'_>| -> Result<_, store::Fault> {
+            ids.iter().map(|id| view.usage_of(*id, SECRETS)).collect()
+        };
+        Ok(self.store().view(read).await?)
+    }
+
     /// Notes that a secret was used for what it is good for.
     pub(crate) fn note_use(
         &self,

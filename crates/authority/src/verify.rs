@@ -444,10 +444,9 @@ impl Authority {
         } else {
             replaced.then_some(Denial::Revoked)
         };
-        let expires_at = live
-            .key
-            .expires_at
-            .map_or(claims.expires_at, |end| end.min(claims.expires_at));
+        // The token of a key without an expiry names the last second there is.
+        let until = Some(claims.expires_at).filter(|at| at.seconds() < Instant::MAX.seconds());
+        let expires_at = [live.key.expires_at, until].into_iter().flatten().min();
         let narrowed = claims
             .scopes
             .as_ref()
@@ -458,7 +457,7 @@ impl Authority {
             live,
             generation,
             form,
-            expires_at: Some(expires_at),
+            expires_at,
             narrowed,
             flaw,
         }))

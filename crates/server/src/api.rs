@@ -25,7 +25,7 @@ use authority::Authority;
 use axum::Router;
 use axum::handler::Handler;
 use axum::routing::{MethodFilter, on};
-use utoipa::__dev::SchemaReferences;
+use utoipa::__dev::{SchemaReferences, Tags};
 use utoipa::Path;
 use utoipa::openapi::path::HttpMethod;
 use utoipa::openapi::{Paths, RefOr, Schema};
@@ -84,18 +84,18 @@ impl Served {
     }
 
     /// Serves `handler` where its description says.
-    fn at<D: Path + SchemaReferences, T: 'static>(
-        mut self,
-        _: D,
-        handler: impl Handler<T, Api>,
-    ) -> Self {
+    fn at<D, T: 'static>(mut self, _: D, handler: impl Handler<T, Api>) -> Self
+    where
+        D: Path + SchemaReferences + for<'t> Tags<'t>,
+    {
         let methods = D::methods();
         if let Some(filter) = methods.iter().map(filter).reduce(MethodFilter::or) {
             self.router = self.router.route(&D::path(), on(filter, handler));
         }
         D::schemas(&mut self.schemas);
-        self.paths
-            .add_path_operation(D::path(), methods, D::operation());
+        let mut operation = D::operation();
+        operation.tags = Some(D::tags().into_iter().map(str::to_owned).collect());
+        self.paths.add_path_operation(D::path(), methods, operation);
         self
     }
 }

@@ -3,8 +3,8 @@
 mod bulk;
 pub(super) mod wire;
 
-use authority::Idempotency;
 use authority::keys::{ChangedKey, Issued, KeyFilter, KeyOrder, KeyPlace, Outcome};
+use authority::{Idempotency, UsageRow};
 use axum::extract::State;
 use axum::response::Response;
 use credential::id::{KeyId, OrganizationId};
@@ -105,10 +105,9 @@ async fn list(
         [key.id.as_bytes(), key.name.fold().as_bytes()].concat()
     });
     let (world, now) = (api.authority.world(), api.authority.now());
-    let items = keys
-        .iter()
-        .map(|key| KeyView::of(key, &world, &[], now))
-        .collect();
+    let uses = api.authority.last_uses(&keys).await.map_err(problem)?;
+    let view = |(key, uses): (&Key, &Vec<UsageRow>)| KeyView::of(key, &world, uses, now);
+    let items = keys.iter().zip(&uses).map(view).collect();
     json(StatusCode::OK, &Keys { items, next_cursor })
 }
 
@@ -154,7 +153,7 @@ async fn create(
         .create_key(&caller, wish, command.idempotency, render)
         .await
         .map_err(problem)?;
-    issued(&api, StatusCode::CREATED, outcome)
+    issued(&api, StatusCode::CREATED, outcome).await
 }
 
 /// One key.
@@ -167,7 +166,7 @@ async fn read(
     Id(id): Id<KeyId>,
 ) -> Result<Response, Problem> {
     let key = api.authority.key(&caller, id).await.map_err(problem)?;
-    Ok(json(StatusCode::OK, &api.view(&key))?.version(key.version))
+    Ok(json(StatusCode::OK, &api.view(&key).await?)?.version(key.version))
 }
 
 /// Changes name, comment, grants, addresses, limits or expiry of a key.
@@ -189,6 +188,7 @@ async fn edit(
             .await
             .map_err(problem)?,
     )
+    .await
 }
 
 /// Takes a key out of use until somebody enables it.
@@ -210,6 +210,7 @@ async fn disable(
             .await
             .map_err(problem)?,
     )
+    .await
 }
 
 /// Brings a disabled key back into use.
@@ -231,6 +232,7 @@ async fn enable(
             .await
             .map_err(problem)?,
     )
+    .await
 }
 
 /// Ends a key for good.
@@ -252,6 +254,7 @@ async fn revoke(
             .await
             .map_err(problem)?,
     )
+    .await
 }
 
 /// How a secret is replaced.
@@ -281,8 +284,19 @@ async fn rotate(
 
 impl Api {
     /// A key as it stands.
-    pub(super) fn view(&self, key: &Key) -> KeyView {
-        KeyView::of(key, &self.authority.world(), &[], self.authority.now())
+    pub(super) async fn view(&self, key: &Key) -> Result<KeyView, Problem> {
+        let uses = self
+            .authority
+            .last_uses(std::slice::from_ref(key))
+            .await
+            .map_err(problem)?;
+        let uses = uses.first().map(Vec::as_slice).unwrap_or_default();
+        Ok(KeyView::of(
+            key,
+            &self.authority.world(),
+            uses,
+            self.authority.now(),
+        ))
     }
 
     /// Rotates a key: by its id, or the caller's own.
@@ -301,7 +315,7 @@ impl Api {
         let rotated =
             self.authority
                 .rotate_key(caller, id, overlap, version, idempotency, renderer(self));
-        issued(self, StatusCode::OK, rotated.await.map_err(problem)?)
+        issued(self, StatusCode::OK, rotated.await.map_err(problem)?).await
     }
 }
 
@@ -311,14 +325,17 @@ fn renderer(api: &Api) -> impl Fn(&Issued) -> Vec<u8> + Send + Sync + 'static {
     move |issued| write_issued(issued, &api.authority.world())
 }
 
-/// The answer of a creation or a rotation. A repeat tells the number that is known by now, which covers the change too.
-fn issued(api: &Api, status: StatusCode, outcome: Outcome) -> Result<Response, Problem> {
+/// The answer of a creation or a rotation. A repeat tells the number of the latest change, which covers its own too.
+async fn issued(api: &Api, status: StatusCode, outcome: Outcome) -> Result<Response, Problem> {
     let (members, revision) = match outcome {
         Outcome::New(issued) => {
             let revision = issued.revision;
             (write_issued(&issued, &api.authority.world()), revision)
         }
-        Outcome::Repeat(members) => (members, api.authority.revision()),
+        Outcome::Repeat(members) => {
+            api.authority.poll().await.map_err(problem)?;
+            (members, api.authority.revision())
+        }
     };
     let mut body = Vec::with_capacity(members.len() + 32);
     body.push(b'{');
@@ -344,9 +361,9 @@ struct KeyFacts {
     version: i64,
 }
 
-fn changed(api: &Api, changed: ChangedKey) -> Result<Response, Problem> {
+async fn changed(api: &Api, changed: ChangedKey) -> Result<Response, Problem> {
     let body = ChangedKeyView {
-        key: api.view(&changed.key),
+        key: api.view(&changed.key).await?,
         revision: changed.revision,
     };
     Ok(json(StatusCode::OK, &body)?.version(changed.key.version))

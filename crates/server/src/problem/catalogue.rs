@@ -75,8 +75,6 @@ catalogue! {
         "Choose another name, or change the thing that has it.";
     StateConflict "state-conflict" CONFLICT "The state of the thing does not allow this"
         "Read it again and see what became of it: a revoked key stays revoked, and a key has at most two live secrets.";
-    InUse "in-use" CONFLICT "The thing is still used by others"
-        "Remove what depends on it first; `used_by` names some of it.";
     IdempotencyConflict "idempotency-conflict" CONFLICT "The idempotency key was used before"
         "Its answer can no longer be repeated, or the body differs. `key_id` names what the first request made; use a new idempotency key for a new request.";
     EditedMeanwhile "edited-meanwhile" PRECONDITION_FAILED "Somebody changed it meanwhile"
@@ -89,10 +87,6 @@ catalogue! {
         "Send the media type that the operation documents, for most `Content-Type: application/json`.";
     EncodedBody "encoded-body" UNSUPPORTED_MEDIA_TYPE "The body is compressed"
         "Send the body without `Content-Encoding`: compressed bodies are refused, since a small one can hide a large one.";
-    RuleBroken "rule-broken" UNPROCESSABLE_ENTITY "The request breaks a rule"
-        "It is well-formed, but what it asks for is not allowed; the detail names the rule.";
-    PreconditionRequired "precondition-required" PRECONDITION_REQUIRED "The request must say what it changes"
-        "Send the `ETag` of what was read as `If-Match`.";
     RateLimited "rate-limited" TOO_MANY_REQUESTS "A limit is used up"
         "Wait for the seconds in `Retry-After`. A refused request is not counted.";
     HeadersTooLarge "headers-too-large" REQUEST_HEADER_FIELDS_TOO_LARGE "The headers are too large or too many"

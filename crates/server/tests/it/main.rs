@@ -10,5 +10,6 @@ mod native;
 mod oauth2;
 mod openapi;
 mod problems;
+mod routes;
 mod secure_access;
 mod transcripts;

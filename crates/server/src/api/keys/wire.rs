@@ -1,7 +1,7 @@
 //! Keys on the wire.
 
-use authority::World;
 use authority::keys::{CreateKey, EditKey, Expiry, Issued, Shown, Wish};
+use authority::{UsageRow, World};
 use credential::grant::Grants;
 use credential::id::{OrganizationId, RoleId, UserId};
 use credential::key::{Addresses, Credential, ExpiryChange, Key, Kind, State};
@@ -471,17 +471,9 @@ pub(in crate::api) struct SecretView {
     last_used_from: Option<String>,
 }
 
-/// When a secret of a key was last used.
-#[derive(Debug, Clone)]
-pub(in crate::api) struct LastUse {
-    pub(in crate::api) generation: u32,
-    pub(in crate::api) at: Instant,
-    pub(in crate::api) from: Option<String>,
-}
-
 impl KeyView {
     /// The key, with the names that the world has for its roles.
-    pub(in crate::api) fn of(key: &Key, world: &World, uses: &[LastUse], now: Instant) -> Self {
+    pub(in crate::api) fn of(key: &Key, world: &World, uses: &[UsageRow], now: Instant) -> Self {
         let (disabled, revoked) = match &key.state {
             State::Active => (None, None),
             State::Disabled { at, by } => (Some((*at, *by)), None),
@@ -503,8 +495,10 @@ impl KeyView {
                 since: Time(credential.since),
                 until: until(credential),
                 client_id: client_id(key, credential),
-                last_used_at: used.map(|used| Time(used.at)),
-                last_used_from: used.and_then(|used| used.from.clone()),
+                last_used_at: used.map(|used| Time(used.last_used_at)),
+                last_used_from: used
+                    .and_then(|used| used.address)
+                    .map(|address| address.to_string()),
             }
         };
         Self {
@@ -549,7 +543,7 @@ impl KeyView {
             } else {
                 key.live(now).map(secret).collect()
             },
-            last_used_at: uses.iter().map(|used| used.at).max().map(Time),
+            last_used_at: uses.iter().map(|used| used.last_used_at).max().map(Time),
             version: key.version,
         }
     }
