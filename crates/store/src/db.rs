@@ -63,12 +63,23 @@ pub struct Counts {
 }
 
 impl Db {
-    /// Opens the database that `url` names and checks that it keeps what the store promises.
+    /// [`Db::open_after`] with nothing to remove.
+    #[cfg(test)]
     pub(crate) async fn open(url: &str) -> Result<Self, Fault> {
+        Self::open_after(url, "", "").await
+    }
+
+    /// Opens the database that `url` names and checks that it keeps what the store promises.
+    ///
+    /// `after_crash` removes what processes that died have left in `table`, if the table is there. It runs only where it
+    /// is certain that all of them died: on SQLite, before any other process can open the file.
+    pub(crate) async fn open_after(url: &str, table: &'static str, after_crash: &'static str) -> Result<Self, Fault> {
         let place = Place::parse(url)?;
         tracing::debug!(database = %place, "opening");
         let basement = match place {
-            Place::Sqlite(path) => Basement::Sqlite(Sqlite::open(path).await?),
+            Place::Sqlite(path) => {
+                Basement::Sqlite(Sqlite::open(path, table, after_crash).await?)
+            }
             Place::Postgres(config, trust) => {
                 Basement::Postgres(Postgres::open(*config, &trust).await?)
             }

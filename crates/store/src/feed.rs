@@ -75,6 +75,12 @@ const PURGE: &str = "\
         SELECT number FROM feed WHERE at < $1 AND number < (SELECT number FROM feed_head WHERE one = 1)
         ORDER BY number LIMIT $2)";
 
+/// Where replicas are listed.
+pub(crate) const TABLE: &str = "replica";
+/// Processes that died are waited for by every change until they are fenced. Where it is certain that all of them died,
+/// they need not be.
+pub(crate) const FORGET_THE_DEAD: &str = "DELETE FROM replica";
+
 impl View<'_> {
     /// Up to `limit` changes after a number.
     pub fn feed_after(&self, number: i64, limit: usize) -> Result<Vec<FeedEntry>, Fault> {

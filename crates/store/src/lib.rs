@@ -71,7 +71,7 @@ impl Store {
     /// Opens the database without touching its schema: for commands that look before they migrate.
     pub async fn connect(url: &str) -> Result<Self, Fault> {
         Ok(Self {
-            db: Db::open(url).await?,
+            db: Db::open_after(url, feed::TABLE, feed::FORGET_THE_DEAD).await?,
             guard: Guard::default(),
             issuer: RwLock::new("local".to_owned()),
             lane: AtomicU64::new(0),

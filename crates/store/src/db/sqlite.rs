@@ -71,11 +71,19 @@ struct Readers {
 }
 
 impl Sqlite {
-    pub(super) async fn open(path: PathBuf) -> Result<Self, Fault> {
-        blocking(move || Self::open_here(path)).await
+    pub(super) async fn open(
+        path: PathBuf,
+        table: &'static str,
+        after_crash: &'static str,
+    ) -> Result<Self, Fault> {
+        blocking(move || Self::open_here(path, table, after_crash)).await
     }
 
-    fn open_here(path: PathBuf) -> Result<Self, Fault> {
+    fn open_here(
+        path: PathBuf,
+        table: &'static str,
+        after_crash: &'static str,
+    ) -> Result<Self, Fault> {
         if rusqlite::version_number() < MIN_VERSION {
             return Err(Fault::Unfit(format!(
                 "SQLite {} is older than 3.51.3",
@@ -97,6 +105,13 @@ impl Sqlite {
         if arrived.after_unclean_stop() {
             tracing::warn!(database = %path.display(), "the last stop was not clean; checking the database");
             check_integrity(&connection)?;
+            let has_table = "SELECT COUNT(*) FROM sqlite_master WHERE type = 'table' AND name = ?1";
+            let tables: i64 = connection
+                .query_row(has_table, [table], |row| row.get(0))
+                .map_err(fault)?;
+            if tables > 0 {
+                connection.execute_batch(after_crash).map_err(fault)?;
+            }
         }
         let unclean = arrived.after_unclean_stop();
         let presence = arrived.stay()?;

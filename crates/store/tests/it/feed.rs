@@ -28,6 +28,21 @@ on_each_engine! {
         assert_eq!(world.store.poll(None, 0, 1).await.expect("polled").entries.len(), 1);
     }
 
+    async fn nobody_waits_for_those_who_surely_died(database: Database) {
+        let world = World::new(&database).await;
+        world.store.register_replica(REPLICA, "host", NOW).await.expect("registered");
+        let beside = store::Store::open(database.url()).await.expect("another process opens it");
+        let listed = |store: store::Store| async move {
+            store.view(|view| view.replicas()).await.map_err(|fault: store::Fault| fault).expect("listed").len()
+        };
+        assert_eq!(listed(beside).await, 1, "the other process lives");
+        let engine = world.store.db().engine();
+        drop(world);
+        let next = store::Store::open(database.url()).await.expect("opened after a crash");
+        // Only a file can tell that nobody has it open.
+        assert_eq!(listed(next).await, usize::from(engine == Engine::Postgres));
+    }
+
     async fn a_fenced_replica_cannot_acknowledge_until_it_registers_anew(database: Database) {
         let world = World::new(&database).await;
         let store = &world.store;
