@@ -53,7 +53,9 @@ pub enum Refusal {
     #[error(transparent)]
     Key(#[from] credential::key::Refusal),
     /// The idempotency key was used for something else, or too long ago.
-    #[error("the idempotency key was used before: for another request, or more than ten minutes ago")]
+    #[error(
+        "the idempotency key was used before: for another request, or too long ago"
+    )]
     IdempotencyKeyUsed,
     /// The caller lost the right while the call was under way.
     #[error("your own rights were restricted while this was under way; nothing was changed")]
@@ -74,7 +76,10 @@ pub enum Refusal {
 
 impl Refusal {
     pub(crate) fn invalid(member: &'static str, why: impl ToString) -> Self {
-        Refusal::Invalid { member, why: why.to_string() }
+        Refusal::Invalid {
+            member,
+            why: why.to_string(),
+        }
     }
 }
 

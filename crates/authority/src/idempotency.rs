@@ -1,18 +1,14 @@
 //! A command that is repeated because its answer was lost gives the same answer, and happens once.
 //!
-//! The answer holds a secret, so its copy lies sealed and is erased after ten minutes; that the key was used is remembered
+//! The answer holds a secret, so its copy lies sealed and is erased after a while; that the key was used is remembered
 //! longer.
 
 use credential::id::KeyId;
-use credential::time::Span;
 use store::{Change, Fault};
 
 use crate::Authority;
 use crate::caller::Caller;
 use crate::failure::{Failure, Refusal};
-
-/// How long the same answer can be fetched again.
-pub(crate) const REPEAT_WITHIN: Span = Span::from_minutes(10);
 
 /// What makes a command repeatable.
 #[derive(Debug, Clone)]
@@ -31,11 +27,18 @@ impl Authority {
         idempotency: &Idempotency,
     ) -> Result<Option<Vec<u8>>, Failure> {
         let (who, key) = (name_of(caller), idempotency.key.clone());
-        let found = self.store().view::<_, Fault>(move |view| view.remembered(&who, &key)).await?;
-        let Some(remembered) = found else { return Ok(None) };
-        let in_time = self.now().since(remembered.created_at) <= REPEAT_WITHIN;
+        let found = self
+            .store()
+            .view::<_, Fault>(move |view| view.remembered(&who, &key))
+            .await?;
+        let Some(remembered) = found else {
+            return Ok(None);
+        };
+        let in_time = self.now().since(remembered.created_at) <= self.settings().repeat_within;
         match remembered.answer {
-            Some(answer) if in_time && remembered.body_digest == idempotency.request => Ok(Some(answer.to_vec())),
+            Some(answer) if in_time && remembered.body_digest == idempotency.request => {
+                Ok(Some(answer.to_vec()))
+            }
             _ => Err(Refusal::IdempotencyKeyUsed.into()),
         }
     }
@@ -54,10 +57,18 @@ impl Authority {
             return Err(Refusal::IdempotencyKeyUsed.into());
         }
         let made = made.to_string();
-        Ok(change.remember(&who, &idempotency.key, &idempotency.request, Some(&made), answer)?)
+        Ok(change.remember(
+            &who,
+            &idempotency.key,
+            &idempotency.request,
+            Some(&made),
+            answer,
+        )?)
     }
 }
 
 fn name_of(caller: &Caller) -> String {
-    caller.key().map_or_else(|| "shell".to_owned(), |key| key.to_string())
+    caller
+        .key()
+        .map_or_else(|| "shell".to_owned(), |key| key.to_string())
 }

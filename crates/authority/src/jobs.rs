@@ -15,10 +15,8 @@ use tokio::task::JoinSet;
 use crate::Authority;
 use crate::audit::CompareStep;
 use crate::failure::Failure;
-use crate::idempotency::REPEAT_WITHIN;
+use crate::settings::Settings;
 
-/// Rows that one step of a purge removes: a transaction of some milliseconds.
-const BATCH: usize = 500;
 /// Steps of one kind in one run of a purge: what is left is left for the next run, so that nobody waits long.
 const MAX_STEPS: usize = 20;
 /// Rows that one step of re-keying makes anew.
@@ -76,11 +74,11 @@ impl Job {
         }
     }
 
-    /// How long it rests between two runs, where no setting says.
-    const fn rest(self) -> Span {
+    /// How long it rests between two runs.
+    fn rest(self, settings: &Settings) -> Span {
         match self {
             // Four times within the bound: one poll may be lost and the next is still in time.
-            Job::Poll => Span::from_millis(250),
+            Job::Poll => Span::from_millis((settings.max_staleness.millis() / 4).max(1)),
             // What a crash loses of "last used".
             Job::Usage => Span::from_secs(1),
             // What lies open is lent for half a minute.
@@ -91,7 +89,7 @@ impl Job {
             Job::Notices => Span::from_hours(1),
             // A row that was put back is used at most so long.
             Job::Compare => Span::from_minutes(5),
-            Job::Purge => Span::from_minutes(1),
+            Job::Purge => settings.retention.every,
             Job::SigningKeys => Span::from_minutes(10),
             Job::Rekey => Span::from_hours(1),
         }
@@ -138,10 +136,7 @@ impl Authority {
     }
 
     async fn repeat(&self, job: Job, mut stop: watch::Receiver<bool>) {
-        let rest = match job {
-            Job::Poll => Span::from_millis((self.settings().max_staleness.millis() / 4).max(1)),
-            job => job.rest(),
-        };
+        let rest = job.rest(self.settings());
         let rest = Duration::from_millis(rest.millis().unsigned_abs());
         loop {
             tokio::select! {
@@ -194,7 +189,7 @@ impl Authority {
     pub async fn purge(&self) -> Result<(), Failure> {
         for over in Over::ALL {
             for _ in 0..MAX_STEPS {
-                if self.purge_step(over).await? < BATCH as u64 {
+                if self.purge_step(over).await? < self.settings().retention.batch as u64 {
                     break;
                 }
             }
@@ -205,31 +200,32 @@ impl Authority {
         }
     }
 
-    /// Removes up to [`BATCH`] rows of one kind; says how many.
+    /// Removes one batch of rows of one kind; says how many.
     async fn purge_step(&self, over: Over) -> Result<u64, Failure> {
         let (now, keep, store) = (self.now(), self.settings().retention, self.store());
         Ok(match over {
-            Over::Tokens => self.purge_tokens(now).await?,
+            Over::Tokens => self.purge_tokens(now - keep.tokens).await?,
             Over::Families => self.purge_families(now - keep.families).await?,
-            Over::Nonces => store.purge_nonces(now, BATCH).await?,
-            Over::Answers => store.erase_answers(now - REPEAT_WITHIN, BATCH).await?,
+            Over::Nonces => store.purge_nonces(now, keep.batch).await?,
+            Over::Answers => store.erase_answers(now - self.settings().repeat_within, keep.batch).await?,
             Over::Idempotency => {
                 store
-                    .purge_idempotency(now - keep.idempotency, BATCH)
+                    .purge_idempotency(now - keep.idempotency, keep.batch)
                     .await?
             }
-            Over::Usage => store.purge_hourly_usage(now - keep.usage, BATCH).await?,
-            Over::Meters => store.purge_meters(now, BATCH).await?,
-            Over::Feed => store.purge_feed(now - keep.feed, BATCH).await?,
-            Over::Notices => store.purge_notices(now - keep.notices, BATCH).await?,
+            Over::Usage => store.purge_hourly_usage(now - keep.usage, keep.batch).await?,
+            Over::Meters => store.purge_meters(now, keep.batch).await?,
+            Over::Feed => store.purge_feed(now - keep.feed, keep.batch).await?,
+            Over::Notices => store.purge_notices(now - keep.notices, keep.batch).await?,
         })
     }
 
     /// A revoked token that has expired is refused for that.
-    async fn purge_tokens(&self, now: Instant) -> Result<u64, Failure> {
+    async fn purge_tokens(&self, before: Instant) -> Result<u64, Failure> {
+        let (now, batch) = (self.now(), self.settings().retention.batch);
         let expired = self
             .store()
-            .view(move |view| view.expired_tokens(now, BATCH))
+            .view(move |view| view.expired_tokens(before, batch))
             .await?;
         let expired: Vec<_> = expired.into_iter().filter_map(Found::good).collect();
         if expired.is_empty() {
@@ -258,10 +254,10 @@ impl Authority {
     }
 
     async fn purge_families(&self, before: Instant) -> Result<u64, Failure> {
-        let now = self.now();
+        let (now, batch) = (self.now(), self.settings().retention.batch);
         let lapsed = self
             .store()
-            .view(move |view| view.lapsed_families(before, BATCH))
+            .view(move |view| view.lapsed_families(before, batch))
             .await?;
         let lapsed: Vec<_> = lapsed.into_iter().filter_map(Found::good).collect();
         if lapsed.is_empty() {

@@ -1,5 +1,7 @@
 //! What operators choose. Names and defaults stand in `config.default.toml`.
 
+use std::path::PathBuf;
+
 use credential::time::Span;
 
 /// The authority's settings.
@@ -17,6 +19,8 @@ pub struct Settings {
     pub keyring_capacity: usize,
     /// How long a client that lost an answer may ask again with the refresh token before.
     pub refresh_grace: Span,
+    /// How long a creation or rotation with an idempotency key can be repeated for the same answer.
+    pub repeat_within: Span,
     /// Signing keys.
     pub signing: Signing,
     /// Audit checkpoints.
@@ -34,18 +38,26 @@ pub struct Signing {
     pub publish_before: Span,
 }
 
-/// When audit checkpoints are signed.
-#[derive(Debug, Clone, Copy)]
+/// When audit checkpoints are signed, and where they go.
+#[derive(Debug, Clone)]
 pub struct Audit {
     /// At least this often while there are new events.
     pub checkpoint_every: Span,
     /// And after this many events.
     pub checkpoint_events: i64,
+    /// The directory that receives each as a file.
+    pub checkpoint_directory: Option<PathBuf>,
 }
 
 /// How long what is over is kept.
 #[derive(Debug, Clone, Copy)]
 pub struct Retention {
+    /// The time between two rounds of removing.
+    pub every: Span,
+    /// Rows that one step of it removes: a transaction of some milliseconds.
+    pub batch: usize,
+    /// Revoked tokens after they expired.
+    pub tokens: Span,
     /// Token families after their end.
     pub families: Span,
     /// Copies of answers for idempotency keys; the key itself is remembered as long.
@@ -69,9 +81,20 @@ impl Default for Settings {
             staleness_margin: Span::from_millis(250),
             keyring_capacity: 1_000_000,
             refresh_grace: Span::from_secs(60),
-            signing: Signing { rollover: Span::from_days(90), publish_before: Span::from_hours(24) },
-            audit: Audit { checkpoint_every: Span::from_minutes(1), checkpoint_events: 1000 },
+            repeat_within: Span::from_minutes(10),
+            signing: Signing {
+                rollover: Span::from_days(90),
+                publish_before: Span::from_hours(24),
+            },
+            audit: Audit {
+                checkpoint_every: Span::from_minutes(1),
+                checkpoint_events: 1000,
+                checkpoint_directory: None,
+            },
             retention: Retention {
+                every: Span::from_minutes(1),
+                batch: 500,
+                tokens: Span::from_days(7),
                 families: Span::from_days(30),
                 idempotency: Span::from_days(1),
                 usage: Span::from_days(400),

@@ -24,6 +24,7 @@ pub fn settings(config: &Config, issuer: String, replica: &str) -> Settings {
         max_staleness: freshness.max_staleness,
         staleness_margin: freshness.margin,
         refresh_grace: keys.refresh_grace,
+        repeat_within: keys.idempotency,
         signing: Signing {
             rollover: signing.rollover,
             publish_before: signing.publish_before_use,
@@ -31,8 +32,12 @@ pub fn settings(config: &Config, issuer: String, replica: &str) -> Settings {
         audit: Audit {
             checkpoint_every: audit.checkpoint_every,
             checkpoint_events: i64::from(audit.checkpoint_events),
+            checkpoint_directory: audit.checkpoint_directory.clone(),
         },
         retention: Retention {
+            every: retention.every,
+            batch: usize::try_from(retention.batch).unwrap_or(usize::MAX),
+            tokens: retention.tokens,
             families: retention.families,
             idempotency: retention.idempotency,
             usage: retention.usage,
@@ -67,11 +72,16 @@ max_staleness = "901ms"
 margin = "101ms"
 [keys]
 refresh_grace = "61s"
+idempotency = "9m"
 [audit]
 checkpoint_every = "62s"
 checkpoint_events = 1003
+checkpoint_directory = "/checkpoints"
 retention = "401d"
 [retention]
+every = "63s"
+batch = 501
+tokens = "6d"
 families = "31d"
 idempotency = "8d"
 usage = "91d"
@@ -101,6 +111,9 @@ publish_before_use = "3h"
             (told.max_staleness, Span::from_millis(901)),
             (told.staleness_margin, Span::from_millis(101)),
             (told.refresh_grace, Span::from_secs(61)),
+            (told.repeat_within, Span::from_minutes(9)),
+            (told.retention.every, Span::from_secs(63)),
+            (told.retention.tokens, Span::from_days(6)),
             (told.audit.checkpoint_every, Span::from_secs(62)),
             (told.retention.families, Span::from_days(31)),
             (told.retention.idempotency, Span::from_days(8)),
@@ -110,7 +123,14 @@ publish_before_use = "3h"
         ] {
             assert_eq!(found, expected);
         }
-        assert_eq!(told.audit.checkpoint_events, 1003);
+        assert_eq!(
+            (told.audit.checkpoint_events, told.retention.batch),
+            (1003, 501)
+        );
+        assert_eq!(
+            told.audit.checkpoint_directory.as_deref(),
+            Some(Path::new("/checkpoints"))
+        );
         assert_eq!(told.retention.audit, Some(Span::from_days(401)));
     }
 

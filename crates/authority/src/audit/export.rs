@@ -11,7 +11,9 @@
 use std::collections::VecDeque;
 use std::net::IpAddr;
 
-use credential::event::{Action, Actor, ActorKind, Checkpoint, Event, Sealed, Subject, SubjectKind};
+use credential::event::{
+    Action, Actor, ActorKind, Checkpoint, Event, Sealed, Subject, SubjectKind,
+};
 use credential::id::OrganizationId;
 use credential::time::Instant;
 use serde::{Deserialize, Serialize};
@@ -106,8 +108,17 @@ pub struct ExportedEvent {
 
 impl ExportedEvent {
     fn of(sealed: &Sealed) -> Self {
-        let Event { seq, at, organization, actor, action, subject, subject_version, row_digest, detail } =
-            sealed.event.clone();
+        let Event {
+            seq,
+            at,
+            organization,
+            actor,
+            action,
+            subject,
+            subject_version,
+            row_digest,
+            detail,
+        } = sealed.event.clone();
         Self {
             seq,
             at: at.millis(),
@@ -141,17 +152,23 @@ impl ExportedEvent {
                 request_id: self.request_id,
             },
             action: self.action,
-            subject: Subject { kind: self.subject_kind, id: self.subject_id },
+            subject: Subject {
+                kind: self.subject_kind,
+                id: self.subject_id,
+            },
             subject_version: self.subject_version,
             row_digest: unhex(&self.row_digest)?,
             detail: self.detail,
         };
-        Some(Sealed { event, hash: unhex(&self.hash)? })
+        Some(Sealed {
+            event,
+            hash: unhex(&self.hash)?,
+        })
     }
 }
 
 impl Line {
-    fn of_checkpoint(checkpoint: &Checkpoint) -> Self {
+    pub(crate) fn of_checkpoint(checkpoint: &Checkpoint) -> Self {
         Line::Checkpoint {
             seq: checkpoint.seq,
             hash: hex(&checkpoint.hash),
@@ -161,7 +178,7 @@ impl Line {
         }
     }
 
-    fn write(&self, text: &mut String) -> Result<(), Failure> {
+    pub(crate) fn write(&self, text: &mut String) -> Result<(), Failure> {
         let line = serde_json::to_string(self).map_err(|error| Fault::Shape(error.to_string()))?;
         text.push_str(&line);
         text.push('\n');
@@ -191,7 +208,11 @@ enum Stage {
 
 impl Authority {
     /// Begins an export: of the whole trail, which can be verified elsewhere, or of the events of one organization.
-    pub async fn export_audit(&self, caller: &Caller, query: AuditQuery) -> Result<AuditExport, Failure> {
+    pub async fn export_audit(
+        &self,
+        caller: &Caller,
+        query: AuditQuery,
+    ) -> Result<AuditExport, Failure> {
         let whole = query.everywhere;
         let filter = self.readable(caller, query).await?;
         let (head, start) = self
@@ -199,10 +220,19 @@ impl Authority {
             .view(|view| -> Result<_, Fault> { Ok((view.audit_head()?, view.audit_start()?)) })
             .await?;
         let start = start.ok_or_else(|| {
-            Refusal::Conflict("the beginning of the trail is gone, and no checkpoint closes it".to_owned())
+            Refusal::Conflict(
+                "the beginning of the trail is gone, and no checkpoint closes it".to_owned(),
+            )
         })?;
         let filter = (!whole).then_some(filter);
-        Ok(AuditExport { authority: self.clone(), stage: Stage::Header, head, start, filter, chains: VecDeque::new() })
+        Ok(AuditExport {
+            authority: self.clone(),
+            stage: Stage::Header,
+            head,
+            start,
+            filter,
+            chains: VecDeque::new(),
+        })
     }
 }
 
@@ -213,12 +243,18 @@ impl AuditExport {
         match self.stage {
             Stage::Header => {
                 self.header().write(&mut text)?;
-                self.stage = Stage::Events { after: self.start.0 };
+                self.stage = Stage::Events {
+                    after: self.start.0,
+                };
             }
             Stage::Events { after } => self.write_events(after, &mut text).await?,
             Stage::Issued { after } => self.write_issued(after, &mut text).await?,
             Stage::End => {
-                Line::End { seq: self.head.0, hash: hex(&self.head.1) }.write(&mut text)?;
+                Line::End {
+                    seq: self.head.0,
+                    hash: hex(&self.head.1),
+                }
+                .write(&mut text)?;
                 self.stage = Stage::Over;
             }
             Stage::Over => return Ok(None),
@@ -247,8 +283,13 @@ impl AuditExport {
             .store()
             .view(move |view| -> Result<_, Fault> {
                 match filter {
-                    Some(filter) => Ok((view.audit_since(&filter, Some(after), BATCH)?, Vec::new())),
-                    None => Ok((view.audit_chain(after, BATCH)?, view.checkpoints_after(after, BATCH)?)),
+                    Some(filter) => {
+                        Ok((view.audit_since(&filter, Some(after), BATCH)?, Vec::new()))
+                    }
+                    None => Ok((
+                        view.audit_chain(after, BATCH)?,
+                        view.checkpoints_after(after, BATCH)?,
+                    )),
                 }
             })
             .await?;
@@ -257,12 +298,15 @@ impl AuditExport {
         let mut checkpoints = checkpoints.iter().peekable();
         for sealed in &events {
             Line::Event(ExportedEvent::of(sealed)).write(text)?;
-            while let Some(checkpoint) = checkpoints.next_if(|point| point.seq <= sealed.event.seq) {
+            while let Some(checkpoint) = checkpoints.next_if(|point| point.seq <= sealed.event.seq)
+            {
                 Line::of_checkpoint(checkpoint).write(text)?;
             }
         }
         self.stage = match events.last() {
-            Some(last) if full && last.event.seq < self.head.0 => Stage::Events { after: last.event.seq },
+            Some(last) if full && last.event.seq < self.head.0 => Stage::Events {
+                after: last.event.seq,
+            },
             _ if whole => {
                 self.chains = self.issuance_chains().await?;
                 Stage::Issued { after: 0 }
@@ -278,11 +322,19 @@ impl AuditExport {
             return Ok(());
         };
         let name = chain.clone();
-        let mut events = self.authority.store().view(move |view| view.issuance_chain(&name, after, BATCH)).await?;
+        let mut events = self
+            .authority
+            .store()
+            .view(move |view| view.issuance_chain(&name, after, BATCH))
+            .await?;
         let full = events.len() == BATCH;
         events.retain(|sealed| sealed.event.seq <= end);
         for sealed in &events {
-            Line::Issued { chain: chain.clone(), event: ExportedEvent::of(sealed) }.write(text)?;
+            Line::Issued {
+                chain: chain.clone(),
+                event: ExportedEvent::of(sealed),
+            }
+            .write(text)?;
         }
         let last = events.last().map_or(end, |sealed| sealed.event.seq);
         if full && last < end {
@@ -298,8 +350,15 @@ impl AuditExport {
     async fn issuance_chains(&self) -> Result<VecDeque<(String, i64)>, Failure> {
         let mut chains: VecDeque<(String, i64)> = VecDeque::new();
         loop {
-            let after = chains.back().map(|(chain, _)| chain.clone()).unwrap_or_default();
-            let page = self.authority.store().view(move |view| view.issuance_heads(&after, BATCH)).await?;
+            let after = chains
+                .back()
+                .map(|(chain, _)| chain.clone())
+                .unwrap_or_default();
+            let page = self
+                .authority
+                .store()
+                .view(move |view| view.issuance_heads(&after, BATCH))
+                .await?;
             let full = page.len() == BATCH;
             chains.extend(page.into_iter().map(|(chain, seq, _)| (chain, seq)));
             if !full {
@@ -311,7 +370,16 @@ impl AuditExport {
 
 /// The checkpoint that a line tells; `None` when a digest is none.
 pub(crate) fn checkpoint_of(line: Line) -> Option<Checkpoint> {
-    let Line::Checkpoint { seq, hash, at, key_id, signature } = line else { return None };
+    let Line::Checkpoint {
+        seq,
+        hash,
+        at,
+        key_id,
+        signature,
+    } = line
+    else {
+        return None;
+    };
     Some(Checkpoint {
         chain: MAIN_CHAIN.to_owned(),
         seq,
@@ -326,5 +394,8 @@ pub(crate) fn bytes(text: &str) -> Option<Vec<u8>> {
     if !text.is_ascii() || text.len() % 2 != 0 {
         return None;
     }
-    (0..text.len()).step_by(2).map(|place| u8::from_str_radix(&text[place..place + 2], 16).ok()).collect()
+    (0..text.len())
+        .step_by(2)
+        .map(|place| u8::from_str_radix(&text[place..place + 2], 16).ok())
+        .collect()
 }

@@ -4,17 +4,13 @@
 use credential::time::Span;
 
 use super::layer::Layers;
-use super::{Config, FreshnessMode, MasterKeySource};
+use super::{Config, MasterKeySource};
 use crate::gateway::route::Table;
 
 /// Below this a poll would begin before the last one has come back.
 const LEAST_STALENESS: Span = Span::from_millis(200);
 /// Above this "revoked means revoked" would mean little.
 const MOST_STALENESS: Span = Span::from_secs(60);
-/// The overlap that a policy may allow at most.
-const MOST_OVERLAP: Span = Span::from_days(30);
-/// The tolerances for the timestamp of a nonce, ahead and behind, together.
-const NONCE_WINDOW: Span = Span::from_secs(310);
 /// Less than hyper's smallest read buffer cannot be enforced.
 const LEAST_HEADER_BYTES: usize = 8192;
 /// The length of a sealing key in any encoding that `keyring new` prints is above this.
@@ -83,7 +79,6 @@ fn limits(config: &Config, layers: &mut Layers) {
         ("limits.header_count", limits.header_count),
         ("limits.connections", limits.connections),
         ("limits.json_depth", limits.json_depth),
-        ("data.connections", config.data.connections),
         ("retention.batch", config.retention.batch),
         ("audit.checkpoint_events", config.audit.checkpoint_events),
     ] {
@@ -119,27 +114,6 @@ fn times(config: &Config, layers: &mut Layers) {
         layers.refuse(
             "freshness.margin",
             "must lie above nothing and not above freshness.max_staleness",
-        );
-    }
-    if freshness.mode == FreshnessMode::BoundedStale && freshness.stale_cap == Span::ZERO {
-        layers.refuse(
-            "freshness.stale_cap",
-            "is needed for the mode bounded-stale",
-        );
-    }
-    if config.keys.overlap_default > config.keys.overlap_max {
-        layers.refuse("keys.overlap_default", "is above keys.overlap_max");
-    }
-    if config.keys.overlap_max > MOST_OVERLAP {
-        layers.refuse(
-            "keys.overlap_max",
-            "above 30 days nobody remembers that an old secret is alive",
-        );
-    }
-    if config.retention.nonces < NONCE_WINDOW {
-        layers.refuse(
-            "retention.nonces",
-            "below 310s a signed request could be accepted twice",
         );
     }
     if config.retention.idempotency < config.keys.idempotency {

@@ -92,13 +92,6 @@ sections! {
         directory: PathBuf,
         /// The database; none is SQLite in the directory.
         database_url: Option<Hidden>,
-        /// Connections to PostgreSQL.
-        connections: u32,
-    }
-    /// `[redis]`: what several nodes share for limits and nonces.
-    redis: Redis {
-        /// Its address, if there is one.
-        url: Option<Hidden>,
     }
     /// `[limits]`: what a request may cost before anybody knows who sends it.
     limits: Limits {
@@ -138,21 +131,11 @@ sections! {
         max_staleness: Span,
         /// What is added wherever a change waits.
         margin: Span,
-        /// What a node does that is not fresh.
-        mode: FreshnessMode,
-        /// How much longer it answers in the mode `bounded-stale`.
-        stale_cap: Span,
     }
-    /// `[keys]`: rotation and refresh.
+    /// `[keys]`: refresh and repetition.
     keys: Keys {
-        /// The overlap of a rotation that names none.
-        overlap_default: Span,
-        /// The longest overlap.
-        overlap_max: Span,
         /// How long a used refresh token is answered again.
         refresh_grace: Span,
-        /// How long after that while its successor is unused.
-        refresh_retry: Span,
         /// How long a creation can be repeated.
         idempotency: Span,
     }
@@ -177,8 +160,6 @@ sections! {
         tokens: Span,
         /// Refresh families, after their end.
         families: Span,
-        /// Used nonces.
-        nonces: Span,
         /// Idempotency keys.
         idempotency: Span,
         /// Usage figures.
@@ -186,8 +167,6 @@ sections! {
     }
     /// `[signing]`: the keys of access tokens.
     signing: Signing {
-        /// The algorithm where the product names none.
-        algorithm: SigningAlgorithm,
         /// How long one key signs.
         rollover: Span,
         /// How long the next is published before.
@@ -228,30 +207,6 @@ choice! {
         Value = "value",
         /// What a program prints.
         Command = "command",
-    }
-}
-
-choice! {
-    /// What a node does that is not fresh.
-    FreshnessMode {
-        /// It answers 503.
-        Strict = "strict",
-        /// It asks the database for each request.
-        ReadThrough = "read-through",
-        /// It goes on for a while, and says so.
-        BoundedStale = "bounded-stale",
-    }
-}
-
-choice! {
-    /// How access tokens are signed (RFC 7518, RFC 8037).
-    SigningAlgorithm {
-        /// ECDSA on P-256 with SHA-256.
-        Es256 = "ES256",
-        /// Ed25519.
-        EdDsa = "EdDSA",
-        /// RSASSA-PKCS1-v1_5 with SHA-256.
-        Rs256 = "RS256",
     }
 }
 

@@ -184,7 +184,7 @@ fn everything_that_is_wrong_is_said_at_once() {
     insta::assert_snapshot!(
         flaws(
             "[server]\nlisten = \"localhost\"\ntrusted_proxies = [\"10.0.0.1/8\", \"x\"]\n\
-             [limits]\nbody = \"64KB\"\nheader_time = 10\n[freshness]\nmode = \"strct\"\n\
+             [limits]\nbody = \"64KB\"\nheader_time = 10\n[log]\nformat = \"jsn\"\n\
              [gateway.upstreams.a]\nurl = \"ftp://x\"\nurk = 1\n[gateway.policies.p]\nproduct = \"p\"\n\
              [[gateway.policies.p.routes]]\nmethods = [\"get\"]\npath = \"/\"\nscope = []\n"
         ),
@@ -194,7 +194,7 @@ fn everything_that_is_wrong_is_said_at_once() {
     latchkey.toml:3: server.trusted_proxies[1]: expected a network such as 10.0.0.0/8 or an address
     latchkey.toml:5: limits.body: expected a number of bytes, or a size such as "64KiB" or "1MiB"
     latchkey.toml:6: limits.header_time: expected a time such as "250ms", "10s", "5m", "1h" or "90d"
-    latchkey.toml:8: freshness.mode: "strct" is not one of strict, read-through, bounded-stale; did you mean strict?
+    latchkey.toml:8: log.format: "jsn" is not one of text, json; did you mean json?
     latchkey.toml:10: gateway.upstreams.a.url: expected a URL such as http://127.0.0.1:9000 or https://api.example.com/v2
     latchkey.toml:11: gateway.upstreams.a.urk: there is no such setting; did you mean url?
     latchkey.toml:14: gateway.policies.p.routes[0].scopes: is missing
@@ -208,19 +208,19 @@ fn everything_that_is_wrong_is_said_at_once() {
 fn settings_that_contradict_one_another_are_refused() {
     insta::assert_snapshot!(
         flaws(
-            "[server]\nlisten = \"\"\npublic_url = \"https://x/\"\n[keys]\noverlap_default = \"2d\"\n\
+            "[server]\nlisten = \"\"\npublic_url = \"https://x/\"\n[keys]\nidempotency = \"8d\"\n\
              [master_key]\nsource = \"value\"\n[freshness]\nmax_staleness = \"100ms\"\nmargin = \"1s\"\n\
-             [retention]\nnonces = \"5m\"\n[gateway.policies.p]\nproduct = \"p\"\nupstream = \"nowhere\"\n\
+             [retention]\nbatch = 0\n[gateway.policies.p]\nproduct = \"p\"\nupstream = \"nowhere\"\n\
              [[gateway.policies.p.routes]]\npath = \"a\"\nscopes = []\n"
         ),
         @r#"
     default: master_key.value: is needed for master_key.source = "value"
+    default: retention.idempotency: is below keys.idempotency
     latchkey.toml:2: server.listen: neither this nor server.tls_listen is set: nobody could reach the server
     latchkey.toml:3: server.public_url: expected https:// and a host, without a path and a slash at the end
-    latchkey.toml:5: keys.overlap_default: is above keys.overlap_max
     latchkey.toml:9: freshness.max_staleness: must lie between 200ms and 60s
     latchkey.toml:10: freshness.margin: must lie above nothing and not above freshness.max_staleness
-    latchkey.toml:12: retention.nonces: below 310s a signed request could be accepted twice
+    latchkey.toml:12: retention.batch: is 0: nothing would be served
     latchkey.toml:13: gateway.policies.p.routes: the pattern "a" does not begin with a slash
     latchkey.toml:13: gateway.policies.p.upstream: there is no upstream "nowhere"
     "#
@@ -243,19 +243,21 @@ fn a_secret_can_stand_in_a_file_and_is_never_shown() {
         origin_of(&loaded, "data.database_url"),
         "\"***\" from environment LATCHKEY_DATA__DATABASE_URL_FILE"
     );
-    assert_eq!(origin_of(&loaded, "redis.url"), "\"\" from default");
+    assert_eq!(origin_of(&loaded, "master_key.value"), "\"\" from default");
     assert!(!format!("{loaded:?}").contains("hunter2"));
 }
 
 #[test]
 fn a_secret_given_twice_or_in_a_missing_file_is_an_error() {
     assert_eq!(
-        flaws("[redis]\nurl = \"redis://a\"\nurl_file = \"/run/secrets/database\"\n"),
-        "latchkey.toml:3: redis.url_file: redis.url is set beside it; one of the two must go"
+        flaws(
+            "[data]\ndatabase_url = \"sqlite:a\"\ndatabase_url_file = \"/run/secrets/database\"\n"
+        ),
+        "latchkey.toml:3: data.database_url_file: data.database_url is set beside it; one of the two must go"
     );
-    let missing = flaws("[redis]\nurl_file = \"/nowhere\"\n");
+    let missing = flaws("[data]\ndatabase_url_file = \"/nowhere\"\n");
     assert!(
-        missing.starts_with("latchkey.toml:2: redis.url_file: cannot read /nowhere: "),
+        missing.starts_with("latchkey.toml:2: data.database_url_file: cannot read /nowhere: "),
         "{missing}"
     );
     let unknown = flaws("[server]\nlisten_file = \"/nowhere\"\n");
