@@ -1,6 +1,11 @@
 //! The program as people call it: transcripts of single calls (the `.txt` files beside this one), and whole lives of a
 //! demo and of a server.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a broken expectation of a test is its failure"
+)]
+
 mod demo;
 mod process;
 mod serve;
