@@ -1,0 +1,19 @@
+//! Scenarios: whole use cases on a real store of each engine, with a clock held in hand.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod audit;
+mod backup;
+mod jobs;
+mod keys;
+mod limits;
+mod notices;
+mod organizations;
+mod people;
+mod revocation;
+mod rig;
+mod rights;
+mod roles;
+mod setup;
+mod tampering;
+mod tokens;
+mod users;

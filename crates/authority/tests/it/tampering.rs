@@ -1,0 +1,77 @@
+//! Who writes to the database promotes nothing unseen, and without the master key verifies nothing.
+
+use std::sync::Arc;
+
+use authority::OpenError;
+use credential::key::{Denial, Kind};
+use store::Store;
+
+use crate::rig::{Rig, ask, authority_on, open, secret};
+
+const READ: &str = "sample.orders:read";
+
+testkit::on_each_engine! {
+    async fn a_row_edited_by_hand_is_tampered_and_others_go_on(database: testkit::Database) {
+        let rig = Rig::open(&database).await;
+        let one = rig.create(Kind::Static, "one", &[READ]).await;
+        let two = rig.create(Kind::Static, "two", &[READ]).await;
+        let ids = (one.key.id.to_string(), two.key.id.to_string());
+        rig.authority
+            .store()
+            .db()
+            .write(move |tx| -> Result<(), store::Fault> {
+                let later = i64::from(u32::MAX) * 1000;
+                tx.execute("UPDATE api_key SET expires_at = $1 WHERE id = $2", store::args![later, &ids.0])?;
+                Ok(())
+            })
+            .await
+            .unwrap();
+        let fresh = authority_on(&database, Arc::clone(&rig.clock), 9).await;
+        assert_eq!(ask(&fresh, secret(&one), &[]).await, Err(Denial::Tampered));
+        assert_eq!(ask(&fresh, secret(&two), &[]).await, Ok(()));
+    }
+
+    async fn a_verifier_copied_to_another_row_is_tampered(database: testkit::Database) {
+        let rig = Rig::open(&database).await;
+        let one = rig.create(Kind::Static, "one", &[READ]).await;
+        let two = rig.create(Kind::Static, "two", &[READ]).await;
+        let ids = (one.key.id.to_string(), two.key.id.to_string());
+        rig.authority
+            .store()
+            .db()
+            .write(move |tx| -> Result<(), store::Fault> {
+                let copy = "UPDATE api_key SET sealed = (SELECT sealed FROM api_key WHERE id = $1) WHERE id = $2";
+                tx.execute(copy, store::args![&ids.0, &ids.1])?;
+                Ok(())
+            })
+            .await
+            .unwrap();
+        let fresh = authority_on(&database, Arc::clone(&rig.clock), 9).await;
+        assert_eq!(ask(&fresh, secret(&two), &[]).await, Err(Denial::Tampered));
+        assert_eq!(ask(&fresh, secret(&one), &[]).await, Ok(()));
+    }
+
+    async fn an_organization_that_was_edited_by_hand_is_worth_nothing(database: testkit::Database) {
+        let rig = Rig::open(&database).await;
+        let one = rig.create(Kind::Static, "one", &[READ]).await;
+        rig.authority
+            .store()
+            .db()
+            .write(|tx| -> Result<(), store::Fault> {
+                tx.execute("UPDATE organization SET name = $1", store::args!["Evil"])?;
+                Ok(())
+            })
+            .await
+            .unwrap();
+        let fresh = authority_on(&database, Arc::clone(&rig.clock), 9).await;
+        assert_eq!(ask(&fresh, secret(&one), &[]).await, Err(Denial::Disabled));
+    }
+
+    async fn another_master_key_opens_nothing(database: testkit::Database) {
+        let rig = Rig::open(&database).await;
+        rig.create(Kind::Static, "one", &[READ]).await;
+        let store = Store::open(database.url()).await.unwrap();
+        let refused = open(store, Arc::clone(&rig.clock), 3, [6; 32]).await.map(drop);
+        assert!(matches!(refused, Err(OpenError::Vault(_))), "{refused:?}");
+    }
+}
