@@ -89,7 +89,7 @@ pub(crate) fn thing_of(answer: &Value) -> &Value {
         .filter_map(|name| answer.get(*name));
     named
         .filter(|thing| thing.is_object())
-        .last()
+        .next_back()
         .unwrap_or(answer)
 }
 
