@@ -1,6 +1,7 @@
 //! Scenarios: whole use cases on a real store of each engine, with a clock held in hand.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod attacks;
 mod audit;
 mod backup;
 mod jobs;
