@@ -68,8 +68,6 @@ fn fuzz(python: &Path, demo: &Demo, paths: &[&str]) -> Result<()> {
         ])
         .args([
             "--generation-deterministic",
-            "--generation-database",
-            "none",
             "--suppress-health-check",
             "all",
             "--warnings",

@@ -187,16 +187,18 @@ impl Authority {
         Ok(Answer { verdict, revision })
     }
 
-    /// Answers like [`Authority::verify`], and not before this replica has applied the change `revision`.
+    /// Answers like [`Authority::verify`], and not before this replica has applied the change `revision`. A change that
+    /// never was cannot be demanded.
     pub async fn verify_since(
         &self,
         question: &Question<'_>,
         revision: i64,
     ) -> Result<Answer, Failure> {
         if self.revision() < revision {
+            // A poll applies everything that is committed: what is not there then is nowhere.
             self.poll().await?;
             if self.revision() < revision {
-                return Err(Refusal::NotFresh.into());
+                return Err(Refusal::invalid("min_revision", "there is no such change yet").into());
             }
         }
         self.verify(question).await

@@ -55,18 +55,28 @@ impl World {
 
     /// Whether it is the operator's organization, the first one that was made.
     pub fn is_operator(&self, organization: OrganizationId) -> bool {
-        self.organizations.get(&organization).is_some_and(|known| known.number == crate::organizations::OPERATOR)
+        self.organizations
+            .get(&organization)
+            .is_some_and(|known| known.number == crate::organizations::OPERATOR)
     }
 
     /// Whether `manager` administers `organization`: itself, or one that it manages; the operator's administers all.
     pub fn administers(&self, manager: OrganizationId, organization: OrganizationId) -> bool {
         manager == organization
-            || self.is_operator(manager)
-            || self.organizations.get(&organization).is_some_and(|managed| managed.parent == Some(manager))
+            || (self.is_operator(manager) && self.organizations.contains_key(&organization))
+            || self
+                .organizations
+                .get(&organization)
+                .is_some_and(|managed| managed.parent == Some(manager))
     }
 
     /// What grants are worth in a product.
-    pub fn rights(&self, product: &Product, organization: OrganizationId, grants: &Grants) -> Rights {
+    pub fn rights(
+        &self,
+        product: &Product,
+        organization: OrganizationId,
+        grants: &Grants,
+    ) -> Rights {
         let role = |id: &RoleId| {
             let role = self.roles.get(id).map(|role| &**role)?;
             (role.product == product.name && role.is_offered_to(organization)).then_some(role)
@@ -103,11 +113,17 @@ impl World {
         let active = |id: &OrganizationId| self.organizations.get(id).filter(|found| found.active);
         let organization = active(&key.organization)
             .is_some_and(|own| own.parent.is_none_or(|parent| active(&parent).is_some()));
-        let depends = self.products.get(&key.product).is_none_or(|product| product.owner != OwnerRule::None);
+        let depends = self
+            .products
+            .get(&key.product)
+            .is_none_or(|product| product.owner != OwnerRule::None);
         let owner = match key.owner {
             Some(owner) if depends => self.users.get(&owner).is_some_and(|user| user.active),
             _ => true,
         };
-        Standing { organization, owner }
+        Standing {
+            organization,
+            owner,
+        }
     }
 }

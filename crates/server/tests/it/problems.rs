@@ -57,7 +57,6 @@ testkit::on_each_engine! {
     }
 }
 
-#[expect(clippy::too_many_lines, reason = "it is a table")]
 async fn cases(native: &Native) -> Vec<(&'static str, Case)> {
     let admin = native.admin.clone();
     let case = |method, path: &str, body: Value| Case {
