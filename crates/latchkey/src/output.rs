@@ -84,12 +84,9 @@ impl Output {
 
 /// The thing that an answer is about: the answer itself, or the member beside the number of the change.
 pub(crate) fn thing_of(answer: &Value) -> &Value {
-    let named = ["key", "role", "user", "organization"]
+    ["organization", "user", "role", "key"]
         .iter()
-        .filter_map(|name| answer.get(*name));
-    named
-        .filter(|thing| thing.is_object())
-        .next_back()
+        .find_map(|name| answer.get(*name).filter(|thing| thing.is_object()))
         .unwrap_or(answer)
 }
 
