@@ -24,6 +24,7 @@ use crate::act::MAX_PAGE;
 use crate::audit::{Trust, verify_each};
 use crate::caller::{Caller, Need};
 use crate::failure::{Failure, Refusal};
+use crate::keys::place_after;
 use crate::organizations::is_operator;
 
 pub(crate) const OPERATE: &str = "latchkey.server:operate";
@@ -64,10 +65,21 @@ enum Lost {
     Unsure,
 }
 
+/// The things that the journal tells of.
+type Losses = BTreeMap<(SubjectKind, String), Lost>;
+
 impl Authority {
     /// Copies the database as it is at one moment into a new file. SQLite only: PostgreSQL has its own tools.
     pub async fn backup(&self, caller: &Caller, path: &Path) -> Result<(), Failure> {
-        self.permit(caller, &Need { scope: OPERATE, organization: caller.organization, product: None }).await?;
+        self.permit(
+            caller,
+            &Need {
+                scope: OPERATE,
+                organization: caller.organization,
+                product: None,
+            },
+        )
+        .await?;
         if !is_operator(&self.world(), caller) {
             return Err(Refusal::Ceiling("backing up the whole server".to_owned()).into());
         }
@@ -85,26 +97,44 @@ impl Authority {
             .await?;
         // The copy ends at a signed place, from which a journal can go on.
         self.sign_checkpoint().await?;
-        self.store().backup_to(path).await.map_err(|fault| match fault {
-            Fault::Unsupported(why) => Refusal::Conflict(why.to_owned()).into(),
-            fault => Failure::Fault(fault),
-        })
+        self.store()
+            .backup_to(path)
+            .await
+            .map_err(|fault| match fault {
+                Fault::Unsupported(why) => Refusal::Conflict(why.to_owned()).into(),
+                fault => Failure::Fault(fault),
+            })
     }
 
     /// Makes a store that was brought back from a backup fit to answer. It belongs to whoever holds the server's shell,
     /// and is done before anybody else uses the store; when it is interrupted, it is done again.
-    pub async fn finish_restore(&self, caller: &Caller, evidence: Evidence<'_>) -> Result<Restored, Failure> {
+    pub async fn finish_restore(
+        &self,
+        caller: &Caller,
+        evidence: Evidence<'_>,
+    ) -> Result<Restored, Failure> {
         if caller.key().is_some() {
             return Err(Refusal::Ceiling("restoring the server".to_owned()).into());
         }
         let now = self.now();
         let (head, last) = self
             .store()
-            .view(|view| -> Result<_, Fault> { Ok((view.audit_head()?, view.audit_page(&Default::default(), None, 1)?)) })
+            .view(|view| -> Result<_, Fault> {
+                Ok((
+                    view.audit_head()?,
+                    view.audit_page(&Default::default(), None, 1)?,
+                ))
+            })
             .await?;
-        let ends_at = last.first().map_or(Instant::from_millis(0), |sealed| sealed.event.at);
+        let ends_at = last
+            .first()
+            .map_or(Instant::from_millis(0), |sealed| sealed.event.at);
         if let Some(as_of) = evidence.accept_as_of.filter(|as_of| *as_of > ends_at) {
-            let why = format!("the backup ends at {} ms, before {} ms", ends_at.millis(), as_of.millis());
+            let why = format!(
+                "the backup ends at {} ms, before {} ms",
+                ends_at.millis(),
+                as_of.millis()
+            );
             return Err(Refusal::invalid("accept_as_of", why).into());
         }
         let mut restored = Restored::default();
@@ -159,7 +189,8 @@ impl Authority {
             )
             .await?;
         restored.epoch = changed.value;
-        self.settle(&changed).await?;
+        // Another epoch: what this process has at hand is dropped and read anew.
+        self.poll().await?;
         self.reload_signing_keys().await?;
         self.roll_signing_keys().await?;
         self.sign_checkpoint().await?;
@@ -172,8 +203,11 @@ impl Authority {
         &self,
         journal: impl BufRead,
         head: (i64, [u8; 32]),
-    ) -> Result<(BTreeMap<(SubjectKind, String), Lost>, bool), Failure> {
-        let trust = Trust { public_key: Some(self.audit_public_key().1), checkpoint: None };
+    ) -> Result<(Losses, bool), Failure> {
+        let trust = Trust {
+            public_key: Some(self.audit_public_key().1),
+            checkpoint: None,
+        };
         let mut lost = BTreeMap::new();
         let mut meets = head.0 == 0;
         let report = verify_each(journal, &trust, |sealed| {
@@ -186,45 +220,72 @@ impl Authority {
         });
         let report = report.map_err(|bad| Refusal::invalid("journal", bad))?;
         if !meets {
-            return Err(Refusal::invalid("journal", "it does not go on from the end of the backup").into());
+            return Err(Refusal::invalid(
+                "journal",
+                "it does not go on from the end of the backup",
+            )
+            .into());
         }
         Ok((lost, report.head >= head.0 && report.sealed == report.head))
     }
 
     /// Makes a lost restriction again; says whether there was anything to do.
-    async fn replay(&self, caller: &Caller, subject: &(SubjectKind, String), lost: Lost) -> Result<u64, Failure> {
+    async fn replay(
+        &self,
+        caller: &Caller,
+        subject: &(SubjectKind, String),
+        lost: Lost,
+    ) -> Result<u64, Failure> {
         let (kind, id) = subject.clone();
         let now = self.now();
         let changed = self
             .store()
-            .change(caller.actor(), now, |_| Ok::<(), Failure>(()), move |change| {
-                restrict(change, kind, &id, lost, now)
-            })
+            .change(
+                caller.actor(),
+                now,
+                |_| Ok::<(), Failure>(()),
+                move |change| restrict(change, kind, &id, lost, now),
+            )
             .await?;
         Ok(u64::from(changed.value))
     }
 
     async fn suspend_keys(&self, caller: &Caller) -> Result<u64, Failure> {
-        let filter = KeyFilter { state: Some(State::Active.as_str()), ..KeyFilter::default() };
+        let filter = KeyFilter {
+            state: Some(State::Active.as_str()),
+            ..KeyFilter::default()
+        };
         let (mut count, mut after) = (0, None::<KeyId>);
         loop {
-            let (filter, place) = (filter.clone(), after.map(|id| KeyPlace { id, name: String::new() }));
+            let (filter, place) = (
+                filter.clone(),
+                after.map(|id| KeyPlace {
+                    id,
+                    name: String::new(),
+                }),
+            );
             let page = self
                 .store()
                 .view(move |view| view.keys_page(&filter, KeyOrder::Oldest, place.as_ref(), BATCH))
                 .await?;
             let full = page.len() == BATCH;
+            // An edited row is refused as it is; it must not hide the ones behind it.
+            after = place_after(&page).map(|place| place.id);
             let keys: Vec<Key> = page.into_iter().filter_map(Found::good).collect();
-            after = keys.last().map(|key| key.id);
             count += keys.len() as u64;
             let now = self.now();
             self.store()
-                .change(caller.actor(), now, |_| Ok::<(), Failure>(()), move |change| {
-                    for key in &keys {
-                        suspend(change, key.clone(), now)?;
-                    }
-                    Ok::<(), Failure>(())
-                })
+                .change(
+                    caller.actor(),
+                    now,
+                    |_| Ok::<(), Failure>(()),
+                    move |change| {
+                        for key in &keys {
+                            suspend(change, key.clone(), now)?;
+                        }
+                        Ok::<(), Failure>(())
+                    },
+                )
                 .await?;
             if !full || after.is_none() {
                 return Ok(count);
@@ -235,23 +296,36 @@ impl Authority {
     async fn end_families(&self, caller: &Caller) -> Result<u64, Failure> {
         let (mut count, mut after) = (0, None::<FamilyId>);
         loop {
-            let page = self.store().view(move |view| view.families_page(after, BATCH)).await?;
+            let page = self
+                .store()
+                .view(move |view| view.families_page(after, BATCH))
+                .await?;
             let full = page.len() == BATCH;
+            after = page.iter().rev().find_map(|found| match found {
+                Found::Good(family) => Some(family.id),
+                Found::Tampered(subject) => subject.id.parse().ok(),
+            });
             let families: Vec<_> = page.into_iter().filter_map(Found::good).collect();
-            after = families.last().map(|family| family.id);
             let now = self.now();
             let ended = self
                 .store()
-                .change(caller.actor(), now, |_| Ok::<(), Failure>(()), move |change| {
-                    let mut ended = 0;
-                    for family in families.iter().filter(|family| family.dead.is_none()) {
-                        let mut dead = family.clone();
-                        dead.dead = Some((now, Death::Revoked));
-                        change.update_family(dead, Action::FamilyRevoked, "{}")?;
-                        ended += 1;
-                    }
-                    Ok::<u64, Failure>(ended)
-                })
+                .change(
+                    caller.actor(),
+                    now,
+                    |_| Ok::<(), Failure>(()),
+                    move |change| {
+                        let mut ended = 0;
+                        for family in families.iter().filter(|family| family.dead.is_none()) {
+                            change.update_family(
+                                family.clone().die(Death::Revoked, now),
+                                Action::FamilyRevoked,
+                                "{}",
+                            )?;
+                            ended += 1;
+                        }
+                        Ok::<u64, Failure>(ended)
+                    },
+                )
                 .await?;
             count += ended.value;
             if !full || after.is_none() {
@@ -273,13 +347,18 @@ impl Authority {
 }
 
 fn server(id: &str) -> Subject {
-    Subject { kind: SubjectKind::Server, id: id.to_owned() }
+    Subject {
+        kind: SubjectKind::Server,
+        id: id.to_owned(),
+    }
 }
 
-fn note_lost(lost: &mut BTreeMap<(SubjectKind, String), Lost>, sealed: &Sealed) {
+fn note_lost(lost: &mut Losses, sealed: &Sealed) {
     let event = &sealed.event;
     let what = match event.action {
-        Action::KeyRevoked | Action::KeyPurged | Action::UserDeleted | Action::RoleDeleted => Lost::Ended,
+        Action::KeyRevoked | Action::KeyPurged | Action::UserDeleted | Action::RoleDeleted => {
+            Lost::Ended
+        }
         Action::KeyEdited
         | Action::KeyDisabled
         | Action::KeySuspended
@@ -291,7 +370,9 @@ fn note_lost(lost: &mut BTreeMap<(SubjectKind, String), Lost>, sealed: &Sealed) 
         | Action::OrganizationDisabled => Lost::Unsure,
         _ => return,
     };
-    let entry = lost.entry((event.subject.kind, event.subject.id.clone())).or_insert(what);
+    let entry = lost
+        .entry((event.subject.kind, event.subject.id.clone()))
+        .or_insert(what);
     // What has ended stays so, whatever came before or after.
     if what == Lost::Ended {
         *entry = what;
@@ -307,7 +388,8 @@ fn restrict(
 ) -> Result<bool, Failure> {
     match kind {
         SubjectKind::Key => {
-            let Some(Found::Good(key)) = id.parse().ok().map_or(Ok(None), |id| change.key(id))? else {
+            let Some(Found::Good(key)) = id.parse().ok().map_or(Ok(None), |id| change.key(id))?
+            else {
                 return Ok(false);
             };
             if lost == Lost::Unsure {
@@ -321,19 +403,40 @@ fn restrict(
         }
         SubjectKind::User => match id.parse().ok().map_or(Ok(None), |id| change.user(id))? {
             Some(Found::Good(user)) if user.active => {
-                change.update_user(User { active: false, ..user }, Action::UserDisabled, "{}")?;
+                change.update_user(
+                    User {
+                        active: false,
+                        ..user
+                    },
+                    Action::UserDisabled,
+                    "{}",
+                )?;
             }
             _ => return Ok(false),
         },
         SubjectKind::Role => match id.parse().ok().map_or(Ok(None), |id| change.role(id))? {
             Some(Found::Good(role)) if !role.deleted => {
-                change.update_role(Role { deleted: true, ..role }, Action::RoleDeleted, "{}")?;
+                change.update_role(
+                    Role {
+                        deleted: true,
+                        ..role
+                    },
+                    Action::RoleDeleted,
+                    "{}",
+                )?;
             }
             _ => return Ok(false),
         },
-        SubjectKind::Organization => match id.parse().ok().map_or(Ok(None), |id| change.organization(id))? {
+        SubjectKind::Organization => match id
+            .parse()
+            .ok()
+            .map_or(Ok(None), |id| change.organization(id))?
+        {
             Some(Found::Good(found)) if found.active => {
-                let off = Organization { active: false, ..found };
+                let off = Organization {
+                    active: false,
+                    ..found
+                };
                 change.update_organization(off, Action::OrganizationDisabled, "{}")?;
             }
             _ => return Ok(false),

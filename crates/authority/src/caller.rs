@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use credential::access::{Allowed, Ceiling, ORGANIZATION_KIND, Rights};
 use credential::event::Actor;
-use credential::id::{KeyId, OrganizationId};
+use credential::id::{FamilyId, KeyId, OrganizationId, TokenId};
 use credential::key::{Ask, Key, Maker, Verdict, decide};
 use credential::role::ProductName;
 use credential::scope::Scope;
@@ -20,7 +20,7 @@ use store::{Fault, Found, View};
 use crate::Authority;
 use crate::catalog::{LATCHKEY, Product};
 use crate::failure::{Failure, Refusal};
-use crate::verify::{Question, Valid};
+use crate::verify::{Form, Question, Valid};
 use crate::world::World;
 
 /// Somebody whose credential was found good, and what came with the request.
@@ -41,8 +41,25 @@ pub struct Caller {
 enum Power {
     /// Whoever holds the server's shell.
     Shell,
-    /// A key, and what the presented credential carries of its rights.
-    Key { id: KeyId, carried: Option<Arc<Rights>> },
+    /// A key, what the presented credential carries of its rights, and what that credential is.
+    Key {
+        id: KeyId,
+        carried: Option<Arc<Rights>>,
+        by: By,
+    },
+}
+
+/// What was presented: it may end before its key does.
+#[derive(Clone, Copy)]
+enum By {
+    /// The key's own secret, of this generation.
+    Secret(u32),
+    /// A token of a family.
+    Family(FamilyId),
+    /// A token that was issued for the secret of a generation.
+    Token(TokenId, u32),
+    /// The secret that the change itself replaces, which its body looks at.
+    Replaced,
 }
 
 impl Caller {
@@ -65,8 +82,39 @@ impl Caller {
         }
     }
 
+    /// Whether the key itself was presented, and not a token that was issued for it.
+    pub(crate) fn is_key_itself(&self) -> bool {
+        matches!(
+            self.power,
+            Power::Key {
+                by: By::Secret(_),
+                ..
+            }
+        )
+    }
+
+    /// Whether the secret that was presented is one of the key's still.
+    pub(crate) fn presented_secret_of(&self, key: &Key, now: Instant) -> bool {
+        matches!(self.power, Power::Key { id, by: By::Secret(generation), .. }
+            if id == key.id && has_secret(key, generation, now))
+    }
+
+    /// The same for a change that replaces the very secret that was presented.
+    pub(crate) fn replacing_secret(&self) -> Self {
+        let mut caller = self.clone();
+        if let Power::Key { by, .. } = &mut caller.power {
+            *by = By::Replaced;
+        }
+        caller
+    }
+
     pub(crate) fn actor(&self) -> Actor {
-        Actor::of(self.maker, Some(self.organization), self.address, &self.request_id)
+        Actor::of(
+            self.maker,
+            Some(self.organization),
+            self.address,
+            &self.request_id,
+        )
     }
 }
 
@@ -90,7 +138,9 @@ impl Authority {
     ) -> Result<(Caller, Valid), Failure> {
         let answer = self.verify(question).await?;
         let valid = answer.verdict.map_err(|denial| match denial {
-            credential::key::Denial::Limited { retry_after_ms } => Refusal::Limited { retry_after_ms },
+            credential::key::Denial::Limited { retry_after_ms } => {
+                Refusal::Limited { retry_after_ms }
+            }
             denial => Refusal::Unauthenticated(denial),
         })?;
         let key = &valid.live.key;
@@ -103,7 +153,15 @@ impl Authority {
             organization: key.organization,
             address: question.from,
             request_id: request_id.to_owned(),
-            power: Power::Key { id: key.id, carried: valid.narrowed_rights().map(Arc::new) },
+            power: Power::Key {
+                id: key.id,
+                carried: valid.narrowed_rights().map(Arc::new),
+                by: match &valid.form {
+                    Form::Secret | Form::Signature(_) => By::Secret(valid.generation),
+                    Form::Access(family) => By::Family(*family),
+                    Form::Jwt(claims) => By::Token(claims.id, claims.generation),
+                },
+            },
         };
         Ok((caller, valid))
     }
@@ -111,7 +169,9 @@ impl Authority {
     /// Whether the caller may do this, as far as this replica knows. Someone who may see nothing of the organization
     /// is told that there is no such thing.
     pub(crate) async fn permit(&self, caller: &Caller, need: &Need) -> Result<(), Failure> {
-        let Power::Key { id, carried } = &caller.power else { return Ok(()) };
+        let Power::Key { id, carried, .. } = &caller.power else {
+            return Ok(());
+        };
         let live = self.live(*id).await?.map_err(Refusal::Unauthenticated)?;
         let world = self.world();
         permitted(&world, &live.key, carried.as_deref(), need).map_err(Failure::from)
@@ -120,16 +180,34 @@ impl Authority {
     /// Whether the key is beyond the caller's reach whatever its rights: whom a product lets administer keys does not
     /// administer those who do the same.
     pub(crate) async fn is_beyond(&self, caller: &Caller, key: &Key) -> Result<bool, Failure> {
-        let Power::Key { id, .. } = &caller.power else { return Ok(false) };
+        Ok(self.administers_one_product(caller).await? && administers_keys(&self.world(), key))
+    }
+
+    /// Whether the caller's key is of another product than `latchkey`, and so administers that product's keys at most.
+    pub(crate) async fn administers_one_product(&self, caller: &Caller) -> Result<bool, Failure> {
+        let Power::Key { id, .. } = &caller.power else {
+            return Ok(false);
+        };
         let live = self.live(*id).await?.map_err(Refusal::Unauthenticated)?;
-        Ok(live.key.product.as_str() != LATCHKEY && administers_keys(&self.world(), key))
+        Ok(live.key.product.as_str() != LATCHKEY)
     }
 
     /// What the caller may give away in `organization`, as far as this replica knows.
-    pub(crate) async fn ceiling(&self, caller: &Caller, organization: OrganizationId) -> Result<Ceiling, Failure> {
-        let Power::Key { id, carried } = &caller.power else { return Ok(Ceiling::unbounded()) };
+    pub(crate) async fn ceiling(
+        &self,
+        caller: &Caller,
+        organization: OrganizationId,
+    ) -> Result<Ceiling, Failure> {
+        let Power::Key { id, carried, .. } = &caller.power else {
+            return Ok(Ceiling::unbounded());
+        };
         let live = self.live(*id).await?.map_err(Refusal::Unauthenticated)?;
-        Ok(ceiling_of(&self.world(), &live.key, carried.as_deref(), organization))
+        Ok(ceiling_of(
+            &self.world(),
+            &live.key,
+            carried.as_deref(),
+            organization,
+        ))
     }
 
     /// The second weighing, inside the transaction: the caller's own key, its organization, owner and roles are read
@@ -142,30 +220,49 @@ impl Authority {
         now: Instant,
         rule: impl Fn(&World, &Ceiling) -> Result<(), Refusal>,
     ) -> Result<(), Failure> {
-        let organization = needs.first().map_or(caller.organization, |need| need.organization);
-        let Power::Key { id, carried } = &caller.power else {
+        let organization = needs
+            .first()
+            .map_or(caller.organization, |need| need.organization);
+        let Power::Key { id, carried, by } = &caller.power else {
             return Ok(rule(&self.world(), &Ceiling::unbounded())?);
         };
-        let Some(Found::Good(key)) = view.key(*id)? else { return Err(Refusal::Restricted.into()) };
+        let Some(Found::Good(key)) = view.key(*id)? else {
+            return Err(Refusal::Restricted.into());
+        };
+        if !is_good_still(view, &key, *by, now)? {
+            return Err(Refusal::Restricted.into());
+        }
         let world = self.world_around(view, &key, needs)?;
         let rights = world.worth(&key);
-        let ask = Ask { scopes: &[], resource: None, from: caller.address };
+        let ask = Ask {
+            scopes: &[],
+            resource: None,
+            from: caller.address,
+        };
         if let Verdict::Denied(_) = decide(&key, &rights, world.standing(&key), &ask, now) {
             return Err(Refusal::Restricted.into());
         }
         for need in needs {
             permitted(&world, &key, carried.as_deref(), need).map_err(|_| Refusal::Restricted)?;
         }
-        Ok(rule(&world, &ceiling_of(&world, &key, carried.as_deref(), organization))?)
+        Ok(rule(
+            &world,
+            &ceiling_of(&world, &key, carried.as_deref(), organization),
+        )?)
     }
 
     /// The world with the rows that `key` depends on as the transaction sees them.
     fn world_around(&self, view: &View<'_>, key: &Key, needs: &[Need]) -> Result<World, Fault> {
         let mut world = World::clone(&self.world());
-        let mut organizations: HashSet<OrganizationId> = needs.iter().map(|need| need.organization).collect();
+        let mut organizations: HashSet<OrganizationId> =
+            needs.iter().map(|need| need.organization).collect();
         organizations.insert(key.organization);
         for id in organizations.clone() {
-            organizations.extend(world.organization(id).and_then(|organization| organization.parent));
+            organizations.extend(
+                world
+                    .organization(id)
+                    .and_then(|organization| organization.parent),
+            );
         }
         for id in organizations {
             match view.organization(id)? {
@@ -206,17 +303,49 @@ impl Authority {
     }
 }
 
+fn has_secret(key: &Key, generation: u32, now: Instant) -> bool {
+    key.live(now)
+        .any(|credential| credential.generation == generation)
+}
+
+/// Whether what was presented is good as the transaction sees it, the key's own state apart.
+fn is_good_still(view: &View<'_>, key: &Key, by: By, now: Instant) -> Result<bool, Fault> {
+    Ok(match by {
+        By::Secret(generation) => has_secret(key, generation, now),
+        By::Token(id, generation) => {
+            has_secret(key, generation, now) && view.revoked_token(id)?.is_none()
+        }
+        By::Family(id) => matches!(view.family(id)?,
+            Some(Found::Good(family)) if family.key == key.id && family.dead.is_none()),
+        By::Replaced => true,
+    })
+}
+
 /// What a key may in administration: its own rights in product `latchkey`, or what its scopes of another product say
 /// that they administer, within that product and the key's organization.
-fn permitted(world: &World, key: &Key, carried: Option<&Rights>, need: &Need) -> Result<(), Refusal> {
-    let missing = || Refusal::Forbidden { scope: need.scope.to_owned() };
-    let Some(product) = world.product(&key.product) else { return Err(missing()) };
+fn permitted(
+    world: &World,
+    key: &Key,
+    carried: Option<&Rights>,
+    need: &Need,
+) -> Result<(), Refusal> {
+    let missing = || Refusal::Forbidden {
+        scope: need.scope.to_owned(),
+    };
+    let Some(product) = world.product(&key.product) else {
+        return Err(missing());
+    };
     let wanted = Scope::new(need.scope).map_err(|_| missing())?;
     let rights = worth(world, key, carried);
     if product.name.as_str() != LATCHKEY {
         let holds = administered(product, &rights).any(|scope| *scope == wanted);
-        let within = key.organization == need.organization && need.product.as_ref() == Some(&key.product);
-        return if holds && within { Ok(()) } else { Err(missing()) };
+        let within =
+            key.organization == need.organization && need.product.as_ref() == Some(&key.product);
+        return if holds && within {
+            Ok(())
+        } else {
+            Err(missing())
+        };
     }
     if !world.administers(key.organization, need.organization) {
         return Err(Refusal::NotFound("organization"));
@@ -236,15 +365,24 @@ fn worth(world: &World, key: &Key, carried: Option<&Rights>) -> Rights {
 
 /// What rights in another product than `latchkey` administer. Each such scope must be held by its own name: a scope of
 /// a whole domain does not reach to its keys.
-fn administered<'w>(product: &'w Product, rights: &Rights) -> impl Iterator<Item = &'w Scope> {
+pub(crate) fn administered<'w>(
+    product: &'w Product,
+    rights: &Rights,
+) -> impl Iterator<Item = &'w Scope> {
     let names: HashSet<Scope> = rights.names().into_iter().cloned().collect();
-    let held = product.scopes.iter().filter(move |(scope, _)| names.contains(*scope));
+    let held = product
+        .scopes
+        .iter()
+        .filter(move |(scope, _)| names.contains(*scope));
     held.filter_map(|(_, entry)| entry.administers.as_ref())
 }
 
 /// Whether a scope administers something, or covers one that does.
 fn reaches_administration(product: &Product, scope: &Scope) -> bool {
-    let mut administering = product.scopes.iter().filter(|(_, entry)| entry.administers.is_some());
+    let mut administering = product
+        .scopes
+        .iter()
+        .filter(|(_, entry)| entry.administers.is_some());
     administering.any(|(other, _)| product.algebra.covers(std::slice::from_ref(scope), other))
 }
 
@@ -257,9 +395,16 @@ pub(crate) fn administers_keys(world: &World, key: &Key) -> bool {
 }
 
 /// A key administrator of another product than `latchkey` may give every scope of it that administers nothing.
-fn ceiling_of(world: &World, key: &Key, carried: Option<&Rights>, organization: OrganizationId) -> Ceiling {
+fn ceiling_of(
+    world: &World,
+    key: &Key,
+    carried: Option<&Rights>,
+    organization: OrganizationId,
+) -> Ceiling {
     let own = worth(world, key, carried);
-    let Some(product) = world.product(&key.product) else { return Ceiling::of([], organization) };
+    let Some(product) = world.product(&key.product) else {
+        return Ceiling::of([], organization);
+    };
     if product.name.as_str() == LATCHKEY {
         return Ceiling::of([(key.product.clone(), own)], organization);
     }

@@ -80,7 +80,8 @@ impl Authority {
             let began = self.clock().tick();
             let wall = self.clock().wall();
             let polled = self.ask_feed(&position).await?;
-            self.learn_time(polled.database_time.unwrap_or(wall), began);
+            let told = polled.database_time.filter(|_| !self.clock().is_held());
+            self.learn_time(told.unwrap_or(wall), began);
             if !polled.registered {
                 // Somebody waited out this replica and fenced it: it answers again only under a new name.
                 self.lose_freshness();
@@ -235,6 +236,7 @@ impl Authority {
             Ok((World::read(view, products)?, number, epoch, entry))
         };
         let (world, number, epoch, entry) = self.store().view(read).await?;
+        self.reload_signing_keys().await?;
         self.keyring().forget_all();
         self.swap_world(|old| World {
             rights_version: old.rights_version + 1,
@@ -455,7 +457,7 @@ fn revoked(view: &View<'_>) -> Result<HashSet<TokenId>, Fault> {
 }
 
 /// Every good row of a noun, read page by page. A tampered one is left out: what depends on it is refused.
-fn all<T, I: Copy>(
+fn all<T, I: Copy + PartialEq + std::str::FromStr>(
     page: impl Fn(Option<I>) -> Result<Vec<Found<T>>, Fault>,
     id: impl Fn(&T) -> I,
 ) -> Result<Vec<T>, Fault> {
@@ -464,11 +466,15 @@ fn all<T, I: Copy>(
     loop {
         let found = page(after)?;
         let full = found.len() == MAX_PAGE;
+        let last = found.iter().rev().find_map(|found| match found {
+            Found::Good(row) => Some(id(row)),
+            Found::Tampered(subject) => subject.id.parse().ok(),
+        });
         rows.extend(found.into_iter().filter_map(Found::good));
-        after = rows.last().map(&id);
-        if !full {
+        if !full || last.is_none() {
             return Ok(rows);
         }
+        after = last;
     }
 }
 

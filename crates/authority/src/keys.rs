@@ -4,7 +4,7 @@ mod bulk;
 mod managed;
 mod mint;
 
-use credential::access::{Ceiling, Rights};
+use credential::access::{Ceiling, ORGANIZATION_KIND, Rights};
 use credential::event::Action;
 use credential::family::Family;
 use credential::grant::{Grants, Resources, RoleGrant, ScopeGrant};
@@ -25,8 +25,8 @@ pub use mint::Shown;
 pub(crate) use mint::pair;
 
 use crate::Authority;
-use crate::caller::{Caller, Need};
-use crate::catalog::{HandleShape, OwnerRule, Product};
+use crate::caller::{Caller, Need, administered, administers_keys};
+use crate::catalog::{HandleShape, LATCHKEY, OwnerRule, Product};
 use crate::failure::{Failure, Refusal};
 use crate::idempotency::Idempotency;
 use crate::world::World;
@@ -148,6 +148,7 @@ impl Authority {
             product: Some(command.product.clone()),
         };
         self.permit(caller, &need).await?;
+        self.permit_owner(caller, organization, &command).await?;
         if let Some(idempotency) = &idempotency
             && let Some(body) = self.repeated(caller, idempotency).await?
         {
@@ -208,7 +209,12 @@ impl Authority {
         let limit = limit.clamp(1, MAX_PAGE);
         let page = move |view: &View<'_>| view.keys_page(&filter, order, after.as_ref(), limit);
         let found: Vec<Found<Key>> = self.store().view::<_, Fault>(page).await?;
-        Ok(found.into_iter().filter_map(Found::good).collect())
+        let mut keys: Vec<Key> = found.into_iter().filter_map(Found::good).collect();
+        if self.administers_one_product(caller).await? {
+            let world = self.world();
+            keys.retain(|key| !administers_keys(&world, key));
+        }
+        Ok(keys)
     }
 
     /// Changes name, comment, grants, addresses, limits or expiry.
@@ -325,10 +331,19 @@ impl Authority {
         render: impl Fn(&Issued) -> Vec<u8> + Send + Sync + 'static,
     ) -> Result<Outcome, Failure> {
         let key = self.stored_key(id).await?;
-        // A key may always replace its own secret.
-        let own = caller.key() == Some(id);
+        // A key may always replace its own secret; a token that was issued for it is not the key.
+        let own = caller.key() == Some(id) && caller.is_key_itself();
         if !own {
-            self.permit_on(caller, ROTATE, &key).await?;
+            match self.permit_on(caller, ROTATE, &key).await {
+                Err(Failure::Refused(Refusal::NotFound(_))) if caller.key() == Some(id) => {
+                    let scope = ROTATE.to_owned();
+                    return Err(Refusal::Forbidden { scope }.into());
+                }
+                permitted => permitted?,
+            }
+            // Whoever gets the new secret has all that the key may.
+            let ceiling = self.ceiling(caller, key.organization).await?;
+            within(&self.world(), &ceiling, &key)?;
         }
         if let Some(idempotency) = &idempotency
             && let Some(body) = self.repeated(caller, idempotency).await?
@@ -366,11 +381,24 @@ impl Authority {
                 now,
                 {
                     let (authority, who) = (self.clone(), caller.clone());
-                    move |view| authority.recheck(view, &who, &needs, now, |_, _| Ok(()))
+                    let who = if own { who.replacing_secret() } else { who };
+                    move |view| {
+                        let key = match view.key(id)? {
+                            Some(Found::Good(key)) if !own => Some(key),
+                            _ => None,
+                        };
+                        authority.recheck(view, &who, &needs, now, |world, ceiling| match &key {
+                            Some(key) => within(world, ceiling, key),
+                            None => Ok(()),
+                        })
+                    }
                 },
                 move |change| -> Result<(Key, Shown, Vec<u8>), Failure> {
                     let key = current(change, id)?;
                     refuse_stale(&key, version)?;
+                    if own && !who.presented_secret_of(&key, now) {
+                        return Err(Refusal::Restricted.into());
+                    }
                     // The secret was made for the generation that followed the key as it was read.
                     if key.version != expected {
                         return Err(Refusal::Stale {
@@ -515,6 +543,30 @@ impl Authority {
                 Err(Refusal::NotFound("key").into())
             }
             other => other,
+        }
+    }
+
+    /// Whether the caller may make a key that acts in the name of the owner whom the command names: for oneself, and for
+    /// others whoever administers users.
+    pub(crate) async fn permit_owner(
+        &self,
+        caller: &Caller,
+        organization: OrganizationId,
+        command: &CreateKey,
+    ) -> Result<(), Failure> {
+        let named = command
+            .owner
+            .filter(|_| command.product.as_str() == LATCHKEY);
+        match named {
+            Some(owner) if caller.maker != Maker::User(owner) => {
+                let need = Need {
+                    scope: crate::users::WRITE,
+                    organization,
+                    product: None,
+                };
+                self.permit(caller, &need).await
+            }
+            _ => Ok(()),
         }
     }
 
@@ -694,6 +746,17 @@ pub(crate) struct Draft {
     pub(crate) unique_name: bool,
 }
 
+/// Where a walk in the order of ids goes on after a page, over edited rows too; `None` where none of them tells its id.
+pub(crate) fn place_after(page: &[Found<Key>]) -> Option<KeyPlace> {
+    page.iter().rev().find_map(|found| match found {
+        Found::Good(key) => Some(KeyPlace::of(key)),
+        Found::Tampered(subject) => subject.id.parse().ok().map(|id| KeyPlace {
+            id,
+            name: String::new(),
+        }),
+    })
+}
+
 pub(crate) fn need_on(scope: &'static str, key: &Key) -> Need {
     Need {
         scope,
@@ -820,6 +883,22 @@ pub(crate) fn within(world: &World, ceiling: &Ceiling, key: &Key) -> Result<(), 
         return Err(Refusal::NotFound("product"));
     };
     let wanted: Rights = world.rights(product, key.organization, &key.grants);
+    // What administers keys of its product is given only by who holds what it stands for.
+    if product.name.as_str() != LATCHKEY {
+        let own = crate::users::latchkey().map_err(|_| Refusal::NotFound("product"))?;
+        let algebra = world
+            .product(&own)
+            .ok_or(Refusal::NotFound("product"))?
+            .algebra;
+        let here = Resources::listed(ORGANIZATION_KIND, [key.organization.to_string()])
+            .map_err(|error| Refusal::invalid("grants", error))?;
+        for scope in administered(product, &wanted) {
+            let stands_for = Rights::of_scopes(std::slice::from_ref(scope), &here, algebra);
+            if !ceiling.admits(&own, &stands_for) {
+                return Err(Refusal::Ceiling(scope.as_str().to_owned()));
+            }
+        }
+    }
     if ceiling.admits(&key.product, &wanted) {
         return Ok(());
     }

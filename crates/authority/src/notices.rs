@@ -1,6 +1,7 @@
 //! Notices: what people should be told about their keys, each once, whatever the number of replicas that notice it.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 use credential::event::{Subject, SubjectKind};
@@ -17,6 +18,7 @@ use crate::Authority;
 use crate::act::{MAX_PAGE, hidden};
 use crate::caller::{Caller, Need};
 use crate::failure::{Failure, Refusal};
+use crate::keys::place_after;
 use crate::organizations::{is_operator, settings_of};
 
 pub(crate) const READ: &str = "latchkey.notices:read";
@@ -98,7 +100,8 @@ impl Authority {
             .store()
             .view(move |view| -> Result<_, Fault> {
                 let page = view.keys_page(&filter, KeyOrder::Oldest, place.as_ref(), SCAN)?;
-                let full = page.len() == SCAN;
+                let next = place_after(&page).filter(|_| page.len() == SCAN);
+                let next = next.map(|place| place.id);
                 let mut keys = Vec::new();
                 for key in page.into_iter().filter_map(Found::good) {
                     let used = view
@@ -120,14 +123,10 @@ impl Authority {
                     };
                     keys.push((key, used, refresh));
                 }
-                let next = keys.last().filter(|_| full).map(|(key, _, _)| key.id);
                 let mut policies: HashMap<OrganizationId, Policy> = HashMap::new();
                 for (key, _, _) in &keys {
-                    if !policies.contains_key(&key.organization) {
-                        policies.insert(
-                            key.organization,
-                            settings_of(view, key.organization)?.notices,
-                        );
+                    if let Entry::Vacant(unknown) = policies.entry(key.organization) {
+                        unknown.insert(settings_of(view, key.organization)?.notices);
                     }
                 }
                 Ok((keys, policies, next))

@@ -22,6 +22,7 @@ use crate::act::{Done, MAX_PAGE, hidden, refuse_stale};
 use crate::caller::{Caller, Need};
 use crate::catalog::Product;
 use crate::failure::{Failure, Refusal};
+use crate::keys::place_after;
 use crate::users::latchkey;
 use crate::world::World;
 
@@ -100,15 +101,25 @@ impl Authority {
         limit: usize,
     ) -> Result<Vec<Role>, Failure> {
         let organization = filter.organization.unwrap_or(caller.organization);
-        self.permit(caller, &need(READ, organization, filter.product.as_ref())).await?;
+        self.permit(caller, &need(READ, organization, filter.product.as_ref()))
+            .await?;
         let ceiling = self.ceiling(caller, organization).await?;
         let world = self.world();
         let mut page: Vec<&Arc<Role>> = world
             .roles
             .values()
             .filter(|role| role.is_offered_to(organization) && ceiling.shows(role))
-            .filter(|role| filter.product.as_ref().is_none_or(|product| *product == role.product))
-            .filter(|role| filter.built_in.is_none_or(|built_in| built_in == role.is_built_in()))
+            .filter(|role| {
+                filter
+                    .product
+                    .as_ref()
+                    .is_none_or(|product| *product == role.product)
+            })
+            .filter(|role| {
+                filter
+                    .built_in
+                    .is_none_or(|built_in| built_in == role.is_built_in())
+            })
             .filter(|role| after.is_none_or(|after| role.id > after))
             .collect();
         page.sort_by_key(|role| role.id);
@@ -122,13 +133,20 @@ impl Authority {
     }
 
     /// Makes a custom role.
-    pub async fn create_role(&self, caller: &Caller, command: CreateRole) -> Result<Done<Role>, Failure> {
+    pub async fn create_role(
+        &self,
+        caller: &Caller,
+        command: CreateRole,
+    ) -> Result<Done<Role>, Failure> {
         let organization = command.organization.unwrap_or(caller.organization);
         let need = need(WRITE, organization, Some(&command.product));
         self.permit(caller, &need).await?;
         let world = self.world();
         let product = world.product(&command.product).ok_or_else(|| {
-            Refusal::invalid("product", "there is no such product; GET /api/v1/products lists them")
+            Refusal::invalid(
+                "product",
+                "there is no such product; GET /api/v1/products lists them",
+            )
         })?;
         if !product.custom_roles {
             return Err(Refusal::invalid("product", "this product has no custom roles").into());
@@ -148,7 +166,9 @@ impl Authority {
         let name = product.name.clone();
         let rule = move |world: &World, ceiling: &Ceiling| within(world, ceiling, &name, &scopes);
         self.act(caller, vec![need], rule, move |change| {
-            change.insert_role(&role, Action::RoleCreated, "{}").map_err(taken)?;
+            change
+                .insert_role(&role, Action::RoleCreated, "{}")
+                .map_err(taken)?;
             Ok(role.clone())
         })
         .await
@@ -164,7 +184,9 @@ impl Authority {
     ) -> Result<Done<Role>, Failure> {
         let seen = self.seen_custom_role(caller, id).await?;
         let world = self.world();
-        let product = world.product(&seen.product).ok_or(Refusal::NotFound("product"))?;
+        let product = world
+            .product(&seen.product)
+            .ok_or(Refusal::NotFound("product"))?;
         let edited = edited(product, &seen, edit)?;
         // Before as after, it is no more than the editor could give: who cannot give a scope cannot take it away.
         let both = [seen.scopes.as_slice(), edited.scopes.as_slice()].concat();
@@ -176,9 +198,14 @@ impl Authority {
             refuse_stale(role.version, version)?;
             // The edit was made from the role as it was read.
             if role.version != seen.version {
-                return Err(Refusal::Stale { version: role.version }.into());
+                return Err(Refusal::Stale {
+                    version: role.version,
+                }
+                .into());
             }
-            change.update_role(edited.clone(), Action::RoleEdited, "{}").map_err(taken)
+            change
+                .update_role(edited.clone(), Action::RoleEdited, "{}")
+                .map_err(taken)
         })
         .await
     }
@@ -194,10 +221,16 @@ impl Authority {
     ) -> Result<Preview, Failure> {
         let seen = self.seen_custom_role(caller, id).await?;
         let now_is = self.world();
-        let product = now_is.product(&seen.product).ok_or(Refusal::NotFound("product"))?.clone();
+        let product = now_is
+            .product(&seen.product)
+            .ok_or(Refusal::NotFound("product"))?
+            .clone();
         let next_role = match edit {
             Some(edit) => edited(&product, &seen, edit)?,
-            None => Role { deleted: true, ..seen.clone() },
+            None => Role {
+                deleted: true,
+                ..seen.clone()
+            },
         };
         let mut would_be = World::clone(&now_is);
         would_be.roles.insert(id, Arc::new(next_role));
@@ -210,20 +243,36 @@ impl Authority {
         let (holders, next) = self.holders(organization, id, &product.name, after).await?;
         let keys = holders.into_iter().filter_map(|key| {
             let scopes = lost(&key.grants);
-            (!scopes.is_empty()).then(|| Loss { id: key.id, name: key.name.as_str().to_owned(), scopes })
+            (!scopes.is_empty()).then(|| Loss {
+                id: key.id,
+                name: key.name.as_str().to_owned(),
+                scopes,
+            })
         });
         let mut users = Vec::new();
         if after.is_none() {
-            for user in now_is.users.values().filter(|user| user.organization == organization) {
+            for user in now_is
+                .users
+                .values()
+                .filter(|user| user.organization == organization)
+            {
                 let grants = Grants::new(user.roles.clone(), Vec::new()).unwrap_or_default();
                 let scopes = lost(&grants);
                 if !scopes.is_empty() {
-                    users.push(Loss { id: user.id, name: user.name.as_str().to_owned(), scopes });
+                    users.push(Loss {
+                        id: user.id,
+                        name: user.name.as_str().to_owned(),
+                        scopes,
+                    });
                 }
             }
             users.sort_by_key(|loss| loss.id);
         }
-        Ok(Preview { keys: keys.collect(), users, next })
+        Ok(Preview {
+            keys: keys.collect(),
+            users,
+            next,
+        })
     }
 
     /// Deletes a custom role: whoever holds it has no rights from it any more. A role in use is deleted only with
@@ -253,7 +302,9 @@ impl Authority {
                 }
             }
             if keys + users > 0 {
-                let why = format!("the role is in use by {keys} keys and {users} users; force deletes it all the same");
+                let why = format!(
+                    "the role is in use by {keys} keys and {users} users; force deletes it all the same"
+                );
                 return Err(Refusal::Conflict(why).into());
             }
         }
@@ -263,7 +314,14 @@ impl Authority {
         self.act(caller, needs, rule, move |change| {
             let role = stored(change, id)?;
             refuse_stale(role.version, version)?;
-            Ok(change.update_role(Role { deleted: true, ..role }, Action::RoleDeleted, "{}")?)
+            Ok(change.update_role(
+                Role {
+                    deleted: true,
+                    ..role
+                },
+                Action::RoleDeleted,
+                "{}",
+            )?)
         })
         .await
     }
@@ -276,24 +334,32 @@ impl Authority {
         product: &ProductName,
         after: Option<KeyId>,
     ) -> Result<(Vec<Key>, Option<KeyId>), Failure> {
-        let filter =
-            KeyFilter { product: Some(product.clone()), unrevoked: true, ..KeyFilter::of(organization) };
+        let filter = KeyFilter {
+            product: Some(product.clone()),
+            unrevoked: true,
+            ..KeyFilter::of(organization)
+        };
         let mut held = Vec::new();
-        let mut place = after.map(|id| KeyPlace { id, name: String::new() });
+        let mut place = after.map(|id| KeyPlace {
+            id,
+            name: String::new(),
+        });
         for _ in 0..MAX_PREVIEW / MAX_PAGE {
             let (filter, from) = (filter.clone(), place.clone());
             let page = self
                 .store()
-                .view(move |view| view.keys_page(&filter, KeyOrder::Oldest, from.as_ref(), MAX_PAGE))
+                .view(move |view| {
+                    view.keys_page(&filter, KeyOrder::Oldest, from.as_ref(), MAX_PAGE)
+                })
                 .await?;
             let full = page.len() == MAX_PAGE;
+            place = place_after(&page);
             for key in page.into_iter().filter_map(Found::good) {
-                place = Some(KeyPlace::of(&key));
                 if key.grants.roles().iter().any(|grant| grant.role == role) {
                     held.push(key);
                 }
             }
-            if !full {
+            if !full || place.is_none() {
                 return Ok((held, None));
             }
         }
@@ -301,17 +367,28 @@ impl Authority {
     }
 
     /// The role as this replica knows it. Who may not know of it is told that there is none.
-    async fn seen_role(&self, caller: &Caller, scope: &'static str, id: RoleId) -> Result<Role, Failure> {
+    async fn seen_role(
+        &self,
+        caller: &Caller,
+        scope: &'static str,
+        id: RoleId,
+    ) -> Result<Role, Failure> {
         let world = self.world();
-        let role = world.role(id).filter(|role| !role.deleted).ok_or(Refusal::NotFound("role"))?;
+        let role = world
+            .role(id)
+            .filter(|role| !role.deleted)
+            .ok_or(Refusal::NotFound("role"))?;
         let organization = role.organization.unwrap_or(caller.organization);
         let read = need(READ, organization, Some(&role.product));
-        self.permit(caller, &read).await.map_err(|refusal| hidden(refusal, "role"))?;
+        self.permit(caller, &read)
+            .await
+            .map_err(|refusal| hidden(refusal, "role"))?;
         if !self.ceiling(caller, organization).await?.shows(role) {
             return Err(Refusal::NotFound("role").into());
         }
         if scope != READ {
-            self.permit(caller, &need(scope, organization, Some(&role.product))).await?;
+            self.permit(caller, &need(scope, organization, Some(&role.product)))
+                .await?;
         }
         Ok(Role::clone(role))
     }
@@ -319,14 +396,21 @@ impl Authority {
     async fn seen_custom_role(&self, caller: &Caller, id: RoleId) -> Result<Role, Failure> {
         let role = self.seen_role(caller, WRITE, id).await?;
         if role.is_built_in() {
-            return Err(Refusal::Conflict("built-in roles come with their product and are not changed".to_owned()).into());
+            return Err(Refusal::Conflict(
+                "built-in roles come with their product and are not changed".to_owned(),
+            )
+            .into());
         }
         Ok(role)
     }
 }
 
 fn need(scope: &'static str, organization: OrganizationId, product: Option<&ProductName>) -> Need {
-    Need { scope, organization, product: product.cloned() }
+    Need {
+        scope,
+        organization,
+        product: product.cloned(),
+    }
 }
 
 fn owner_of(role: &Role) -> Result<OrganizationId, Refusal> {
@@ -334,8 +418,14 @@ fn owner_of(role: &Role) -> Result<OrganizationId, Refusal> {
 }
 
 fn edited(product: &Product, role: &Role, edit: EditRole) -> Result<Role, Refusal> {
-    let name = edit.name.map(|name| unshadowing(product, name)).transpose()?;
-    let scopes = edit.scopes.map(|scopes| declared(product, &scopes)).transpose()?;
+    let name = edit
+        .name
+        .map(|name| unshadowing(product, name))
+        .transpose()?;
+    let scopes = edit
+        .scopes
+        .map(|scopes| declared(product, &scopes))
+        .transpose()?;
     Ok(Role {
         name: name.unwrap_or_else(|| role.name.clone()),
         description: edit.description.unwrap_or_else(|| role.description.clone()),
@@ -347,7 +437,11 @@ fn edited(product: &Product, role: &Role, edit: EditRole) -> Result<Role, Refusa
 /// A name that no built-in role of the product has in any letter case. (Names have no spaces at their ends and only ASCII
 /// letters, so that nothing else looks alike.)
 fn unshadowing(product: &Product, name: RoleName) -> Result<RoleName, Refusal> {
-    if product.roles.iter().any(|role| role.name.fold() == name.fold()) {
+    if product
+        .roles
+        .iter()
+        .any(|role| role.name.fold() == name.fold())
+    {
         return Err(Refusal::NameTaken("role"));
     }
     Ok(name)
@@ -356,14 +450,17 @@ fn unshadowing(product: &Product, name: RoleName) -> Result<RoleName, Refusal> {
 /// Scopes in the catalog's spelling, each once, in order.
 fn declared(product: &Product, texts: &[String]) -> Result<Vec<Scope>, Refusal> {
     if texts.is_empty() || texts.len() > MAX_ROLE_SCOPES {
-        return Err(Refusal::invalid("scopes", format!("a role has 1 to {MAX_ROLE_SCOPES} scopes")));
+        return Err(Refusal::invalid(
+            "scopes",
+            format!("a role has 1 to {MAX_ROLE_SCOPES} scopes"),
+        ));
     }
     let mut scopes = Vec::with_capacity(texts.len());
     for text in texts {
         let scope = product.declared(text);
-        scopes.push(
-            scope.ok_or_else(|| Refusal::invalid("scopes", format!("{text:?} is not a scope of this product")))?,
-        );
+        scopes.push(scope.ok_or_else(|| {
+            Refusal::invalid("scopes", format!("{text:?} is not a scope of this product"))
+        })?);
     }
     scopes.sort_unstable();
     scopes.dedup();
@@ -383,10 +480,16 @@ pub(crate) fn within(
     let own_product = world.product(&own).ok_or(Refusal::NotFound("product"))?;
     for scope in scopes {
         let alone = Rights::of_scopes(std::slice::from_ref(scope), &Resources::All, known.algebra);
-        let stands_for = known.scopes.get(scope).and_then(|entry| entry.administers.as_ref());
+        let stands_for = known
+            .scopes
+            .get(scope)
+            .and_then(|entry| entry.administers.as_ref());
         let held = stands_for.is_none_or(|administers| {
             let administers = std::slice::from_ref(administers);
-            ceiling.admits(&own, &Rights::of_scopes(administers, &Resources::All, own_product.algebra))
+            ceiling.admits(
+                &own,
+                &Rights::of_scopes(administers, &Resources::All, own_product.algebra),
+            )
         });
         if !held || !ceiling.admits(product, &alone) {
             return Err(Refusal::Ceiling(scope.as_str().to_owned()));
@@ -409,5 +512,9 @@ fn stored(change: &mut Change<'_>, id: RoleId) -> Result<Role, Failure> {
 }
 
 fn taken(fault: store::Fault) -> Failure {
-    if fault.is_conflict_on(ROLE_NAME) { Refusal::NameTaken("role").into() } else { fault.into() }
+    if fault.is_conflict_on(ROLE_NAME) {
+        Refusal::NameTaken("role").into()
+    } else {
+        fault.into()
+    }
 }

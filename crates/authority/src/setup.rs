@@ -14,8 +14,8 @@ use credential::organization::{Email, Organization, OrganizationKind, User};
 use credential::secret::{Digest, Secret};
 use credential::time::{Instant, Span};
 use credential::token::{self, Word};
-use store::{Change, Found, View};
 use store::setup::SetupToken;
+use store::{Change, Found, View};
 
 use crate::Authority;
 use crate::act::MAX_PAGE;
@@ -24,7 +24,7 @@ use crate::catalog::hex;
 use crate::failure::{Failure, Refusal};
 use crate::keys::{CreateKey, Expiry, Shown, Wish};
 use crate::organizations::{NUMBERS, OPERATOR};
-use crate::users::{administrator_role, latchkey};
+use crate::users::{administrator_role, last_id, latchkey};
 
 /// How long a set-up token is good: long enough to copy it from the console, short enough to be forgotten there.
 pub const SETUP_LIFE: Span = Span::from_hours(1);
@@ -58,7 +58,9 @@ impl Authority {
     /// A fresh set-up token in place of every earlier one; `None` once somebody administers the server.
     pub async fn begin_setup(&self) -> Result<Option<Secret>, Failure> {
         let now = self.now();
-        let Some(role) = administrator_role(&self.world()) else { return Ok(None) };
+        let Some(role) = administrator_role(&self.world()) else {
+            return Ok(None);
+        };
         let id: [u8; 16] = self.entropy().draw()?;
         let token = token::mint(Word::Setup, &id, 0, &self.entropy().draw()?, &self.tags());
         let kept = SetupToken {
@@ -94,7 +96,9 @@ impl Authority {
         request_id: &str,
     ) -> Result<FirstAdministrator, Failure> {
         let unknown = || Failure::from(Refusal::Unauthenticated(Denial::Unknown));
-        let parsed = token::parse(presented, &self.tags()).ok().filter(|parsed| parsed.word == Word::Setup);
+        let parsed = token::parse(presented, &self.tags())
+            .ok()
+            .filter(|parsed| parsed.word == Word::Setup);
         let id = hex(&parsed.ok_or_else(unknown)?.id);
         let digest = Digest::of(presented);
         let world = self.world();
@@ -115,7 +119,10 @@ impl Authority {
             organization: organization.id,
             email: command.email,
             name: command.name,
-            roles: vec![RoleGrant { role, resources: Resources::All }],
+            roles: vec![RoleGrant {
+                role,
+                resources: Resources::All,
+            }],
             active: true,
             created_at: now,
             version: 1,
@@ -126,18 +133,30 @@ impl Authority {
             kind: Kind::Static,
             name: Name::new("First key").map_err(|error| Refusal::invalid("name", error))?,
             comment: Comment::default(),
-            grants: Wish { roles: vec![(role, Resources::All)], scopes: Vec::new() },
+            grants: Wish {
+                roles: vec![(role, Resources::All)],
+                scopes: Vec::new(),
+            },
             addresses: Addresses::default(),
             limits: Vec::new(),
             expiry: Expiry::Default,
             owner: None,
         };
-        let mut draft = self.draft(&Caller::shell(organization.id), organization.id, wanted, now)?;
+        let mut draft = self.draft(
+            &Caller::shell(organization.id),
+            organization.id,
+            wanted,
+            now,
+        )?;
         // The person exists from this transaction on, so no draft could name them.
         draft.key.owner = Some(user.id);
         let key = draft.key.clone();
 
-        let actor = Actor { address, request_id: Some(request_id.to_owned()), ..Actor::SETUP };
+        let actor = Actor {
+            address,
+            request_id: Some(request_id.to_owned()),
+            ..Actor::SETUP
+        };
         let only_one = move |view: &View<'_>| match administrators(view, role, 2)? {
             1 => Ok(()),
             _ => Err(already()),
@@ -154,20 +173,30 @@ impl Authority {
                 let number = change.next_number(NUMBERS)?;
                 if number != OPERATOR {
                     return Err(Refusal::Conflict(
-                        "organizations were made before an administrator; use the server's shell".to_owned(),
+                        "organizations were made before an administrator; use the server's shell"
+                            .to_owned(),
                     )
                     .into());
                 }
                 change.insert_organization(&organization, Action::OrganizationCreated, "{}")?;
                 change.insert_user(&new_user, Action::UserCreated, "{}")?;
                 change.insert_key(&new_key, draft.unique_name, Action::KeyCreated, "{}")?;
-                let server = Subject { kind: SubjectKind::Server, id: "setup".to_owned() };
+                let server = Subject {
+                    kind: SubjectKind::Server,
+                    id: "setup".to_owned(),
+                };
                 change.note(Action::ServerSetUp, server, Some(organization.id), "{}");
                 Ok(organization.clone())
             })
             .await?;
         let revision = self.settle(&changed).await?;
-        Ok(FirstAdministrator { organization: changed.value, user, key, shown: draft.shown, revision })
+        Ok(FirstAdministrator {
+            organization: changed.value,
+            user,
+            key,
+            shown: draft.shown,
+            revision,
+        })
     }
 }
 
@@ -175,10 +204,19 @@ fn already() -> Failure {
     Refusal::Conflict("the server is set up: it has an administrator".to_owned()).into()
 }
 
-fn good_token(change: &mut Change<'_>, id: &str, digest: &Digest, now: Instant) -> Result<SetupToken, Failure> {
+fn good_token(
+    change: &mut Change<'_>,
+    id: &str,
+    digest: &Digest,
+    now: Instant,
+) -> Result<SetupToken, Failure> {
     let refused = |denial| Failure::from(Refusal::Unauthenticated(denial));
-    let Some(found) = change.setup_token(id)? else { return Err(refused(Denial::Unknown)) };
-    let Found::Good(token) = found else { return Err(refused(Denial::Tampered)) };
+    let Some(found) = change.setup_token(id)? else {
+        return Err(refused(Denial::Unknown));
+    };
+    let Found::Good(token) = found else {
+        return Err(refused(Denial::Tampered));
+    };
     // State is told only to who holds the token.
     if Digest::from_bytes(token.digest) != *digest {
         return Err(refused(Denial::Unknown));
@@ -198,14 +236,14 @@ fn administrators(view: &View<'_>, role: RoleId, enough: usize) -> Result<usize,
     loop {
         let page = view.users_page(None, after, MAX_PAGE)?;
         let full = page.len() == MAX_PAGE;
+        after = last_id(&page);
         for user in page.into_iter().filter_map(Found::good) {
-            after = Some(user.id);
             count += usize::from(user.roles.iter().any(|grant| grant.role == role));
             if count >= enough {
                 return Ok(count);
             }
         }
-        if !full {
+        if !full || after.is_none() {
             return Ok(count);
         }
     }

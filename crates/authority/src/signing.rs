@@ -13,8 +13,8 @@ use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::KeySize;
 use aws_lc_rs::signature::{
-    ECDSA_P256_SHA256_FIXED, ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair, RSA_PKCS1_2048_8192_SHA256,
-    RSA_PKCS1_SHA256, RsaKeyPair, UnparsedPublicKey,
+    ECDSA_P256_SHA256_FIXED, ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair,
+    RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_SHA256, RsaKeyPair, UnparsedPublicKey,
 };
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL;
@@ -71,7 +71,9 @@ impl SigningKeys {
 
     /// The key of that id, while what it signed is good.
     pub(crate) fn checker(&self, kid: &str, now: Instant) -> Option<&Arc<SigningKey>> {
-        self.by_kid.get(kid).filter(|key| key.ends_at.is_none_or(|at| now < at))
+        self.by_kid
+            .get(kid)
+            .filter(|key| key.ends_at.is_none_or(|at| now < at))
     }
 }
 
@@ -85,7 +87,10 @@ impl SigningKey {
                     .map_err(|_| bad())?;
                 let public = pair.public_key().as_ref().to_vec();
                 // Uncompressed point: 0x04, x, y (SEC 1).
-                let (x, y) = public.get(1..65).map(|point| point.split_at(32)).ok_or_else(bad)?;
+                let (x, y) = public
+                    .get(1..65)
+                    .map(|point| point.split_at(32))
+                    .ok_or_else(bad)?;
                 let jwk = serde_json::json!({
                     "kty": "EC", "crv": "P-256", "use": "sig", "alg": "ES256", "kid": row.kid,
                     "x": BASE64URL.encode(x), "y": BASE64URL.encode(y),
@@ -119,16 +124,23 @@ impl SigningKey {
     }
 
     /// Signs a header and claims into a compact JWS.
-    pub(crate) fn sign(&self, kind: &str, claims: &impl serde::Serialize) -> Result<String, NoEntropy> {
-        let header = serde_json::json!({ "alg": self.algorithm.as_str(), "typ": kind, "kid": self.kid });
+    pub(crate) fn sign(
+        &self,
+        kind: &str,
+        claims: &impl serde::Serialize,
+    ) -> Result<String, NoEntropy> {
+        let header =
+            serde_json::json!({ "alg": self.algorithm.as_str(), "typ": kind, "kid": self.kid });
         let mut text = BASE64URL.encode(header.to_string());
         text.push('.');
         BASE64URL.encode_string(serde_json::to_vec(claims).unwrap_or_default(), &mut text);
         let random = SystemRandom::new();
         let signature = match &self.private {
-            Private::Ec(pair) => {
-                pair.sign(&random, text.as_bytes()).map_err(|_| NoEntropy)?.as_ref().to_vec()
-            }
+            Private::Ec(pair) => pair
+                .sign(&random, text.as_bytes())
+                .map_err(|_| NoEntropy)?
+                .as_ref()
+                .to_vec(),
             Private::Rsa(pair) => {
                 let mut signature = vec![0; pair.public_modulus_len()];
                 pair.sign(&RSA_PKCS1_SHA256, &random, text.as_bytes(), &mut signature)
@@ -143,12 +155,10 @@ impl SigningKey {
 
     pub(crate) fn checks(&self, message: &[u8], signature: &[u8]) -> bool {
         let verified = match self.algorithm {
-            Algorithm::Es256 => {
-                UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, &self.public).verify(message, signature)
-            }
-            Algorithm::Rs256 => {
-                UnparsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, &self.public).verify(message, signature)
-            }
+            Algorithm::Es256 => UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, &self.public)
+                .verify(message, signature),
+            Algorithm::Rs256 => UnparsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, &self.public)
+                .verify(message, signature),
         };
         verified.is_ok()
     }
@@ -165,7 +175,10 @@ fn generate(algorithm: Algorithm) -> Result<Vec<u8>, NoEntropy> {
         }
         Algorithm::Rs256 => {
             let pair = RsaKeyPair::generate(KeySize::Rsa2048).map_err(|_| NoEntropy)?;
-            AsDer::<Pkcs8V1Der<'_>>::as_der(&pair).map_err(|_| NoEntropy)?.as_ref().to_vec()
+            AsDer::<Pkcs8V1Der<'_>>::as_der(&pair)
+                .map_err(|_| NoEntropy)?
+                .as_ref()
+                .to_vec()
         }
     })
 }
@@ -175,14 +188,22 @@ impl Authority {
     pub fn jwks(&self) -> serde_json::Value {
         let now = self.now();
         let keys = self.0.signing.load();
-        let mut published: Vec<_> =
-            keys.by_kid.values().filter(|key| key.ends_at.is_none_or(|at| now < at)).collect();
+        let mut published: Vec<_> = keys
+            .by_kid
+            .values()
+            .filter(|key| key.ends_at.is_none_or(|at| now < at))
+            .collect();
         published.sort_by(|a, b| (a.active_at, &a.kid).cmp(&(b.active_at, &b.kid)));
         serde_json::json!({ "keys": published.iter().map(|key| &key.jwk).collect::<Vec<_>>() })
     }
 
     pub(crate) async fn reload_signing_keys(&self) -> Result<(), Fault> {
-        let rows = self.store().view::<_, Fault>(|view| view.signing_keys_page(None, MAX_PAGE)).await?;
+        // One at a time, so that a slow reading never brings back a key that was revoked meanwhile.
+        let _alone = self.0.applying.lock().await;
+        let rows = self
+            .store()
+            .view::<_, Fault>(|view| view.signing_keys_page(None, MAX_PAGE))
+            .await?;
         let mut keys = SigningKeys::default();
         for row in rows {
             match row {
@@ -193,7 +214,10 @@ impl Authority {
                     Err(error) => tracing::error!(%error, "a signing key is left out"),
                 },
                 Found::Tampered(subject) => {
-                    tracing::error!(kid = subject.id, "a signing key was changed outside the server and is left out");
+                    tracing::error!(
+                        kid = subject.id,
+                        "a signing key was changed outside the server and is left out"
+                    );
                 }
             }
         }
@@ -205,8 +229,11 @@ impl Authority {
     pub async fn roll_signing_keys(&self) -> Result<(), Failure> {
         let now = self.now();
         let settings = self.settings().signing;
-        let mut needed: Vec<Algorithm> =
-            self.products().iter().map(|product| product.tokens.signing_algorithm).collect();
+        let mut needed: Vec<Algorithm> = self
+            .products()
+            .iter()
+            .map(|product| product.tokens.signing_algorithm)
+            .collect();
         needed.sort_by_key(|algorithm| algorithm.as_str());
         needed.dedup();
         for algorithm in needed {
@@ -224,7 +251,8 @@ impl Authority {
             // Due so long before the end of its time that its successor is known everywhere when it takes over.
             if now + settings.publish_before >= newest.active_at + settings.rollover {
                 let takes_over = now + settings.publish_before;
-                self.publish_signing_key(algorithm, takes_over, Some(newest)).await?;
+                self.publish_signing_key(algorithm, takes_over, Some(newest))
+                    .await?;
             }
         }
         Ok(())
@@ -252,8 +280,15 @@ impl Authority {
             not_after: None,
             version: 1,
         };
-        row.public = SigningKey::read(&row).map_err(|error| Failure::Fault(Fault::Shape(error.to_string())))?.public;
-        let longest = self.products().iter().map(|p| p.tokens.access_life()).max().unwrap_or(Span::ZERO);
+        row.public = SigningKey::read(&row)
+            .map_err(|error| Failure::Fault(Fault::Shape(error.to_string())))?
+            .public;
+        let longest = self
+            .products()
+            .iter()
+            .map(|p| p.tokens.access_life())
+            .max()
+            .unwrap_or(Span::ZERO);
         let seen: Vec<String> = self.0.signing.load().by_kid.keys().cloned().collect();
         let changed = self
             .store()
@@ -265,7 +300,9 @@ impl Authority {
                     // Another replica that was faster has made the key that this one would make.
                     let rows = change.signing_keys_page(None, MAX_PAGE)?;
                     let mut rows = rows.into_iter().filter_map(Found::good);
-                    let raced = rows.any(|other| other.algorithm == row.algorithm && !seen.contains(&other.kid));
+                    let raced = rows.any(|other| {
+                        other.algorithm == row.algorithm && !seen.contains(&other.kid)
+                    });
                     if raced {
                         return Ok(());
                     }

@@ -60,7 +60,11 @@ pub struct UserFilter {
 
 impl Authority {
     /// Adds a person. Their roles are within what the caller may give.
-    pub async fn create_user(&self, caller: &Caller, command: CreateUser) -> Result<Done<User>, Failure> {
+    pub async fn create_user(
+        &self,
+        caller: &Caller,
+        command: CreateUser,
+    ) -> Result<Done<User>, Failure> {
         let organization = command.organization.unwrap_or(caller.organization);
         let need = need(WRITE, organization);
         self.permit(caller, &need).await?;
@@ -76,9 +80,12 @@ impl Authority {
             created_at: now,
             version: 1,
         };
-        let rule = move |world: &World, ceiling: &Ceiling| may_give(world, ceiling, organization, &roles);
+        let rule =
+            move |world: &World, ceiling: &Ceiling| may_give(world, ceiling, organization, &roles);
         self.act(caller, vec![need], rule, move |change| {
-            change.insert_user(&user, Action::UserCreated, "{}").map_err(taken)?;
+            change
+                .insert_user(&user, Action::UserCreated, "{}")
+                .map_err(taken)?;
             Ok(user.clone())
         })
         .await
@@ -120,11 +127,23 @@ impl Authority {
         version: Option<i64>,
     ) -> Result<Done<User>, Failure> {
         let seen = self.seen_user(caller, WRITE, id).await?;
-        self.act(caller, vec![need(WRITE, seen.organization)], gives_nothing, move |change| {
-            let user = stored(change, id)?;
-            refuse_stale(user.version, version)?;
-            Ok(change.update_user(User { name: name.clone(), ..user }, Action::UserEdited, "{}")?)
-        })
+        self.act(
+            caller,
+            vec![need(WRITE, seen.organization)],
+            gives_nothing,
+            move |change| {
+                let user = stored(change, id)?;
+                refuse_stale(user.version, version)?;
+                Ok(change.update_user(
+                    User {
+                        name: name.clone(),
+                        ..user
+                    },
+                    Action::UserEdited,
+                    "{}",
+                )?)
+            },
+        )
         .await
     }
 
@@ -140,19 +159,37 @@ impl Authority {
         let organization = seen.organization;
         let roles = role_grants(&self.world(), organization, &roles)?;
         let changed = difference(&seen.roles, &roles);
-        let rule = move |world: &World, ceiling: &Ceiling| may_give(world, ceiling, organization, &changed);
+        let rule = move |world: &World, ceiling: &Ceiling| {
+            may_give(world, ceiling, organization, &changed)
+        };
         let lost = LastAdministrator::watch(self, organization);
         let seen_roles = seen.roles;
-        self.act_guarded(caller, vec![need(WRITE, organization)], rule, lost.law(), move |change| {
-            let user = stored(change, id)?;
-            refuse_stale(user.version, version)?;
-            // What was weighed is the difference to the roles as they were read.
-            if user.roles != seen_roles {
-                return Err(Refusal::Stale { version: user.version }.into());
-            }
-            lost.note(&user);
-            Ok(change.update_user(User { roles: roles.clone(), ..user }, Action::UserRolesChanged, "{}")?)
-        })
+        self.act_guarded(
+            caller,
+            vec![need(WRITE, organization)],
+            rule,
+            lost.law(),
+            move |change| {
+                let user = stored(change, id)?;
+                refuse_stale(user.version, version)?;
+                // What was weighed is the difference to the roles as they were read.
+                if user.roles != seen_roles {
+                    return Err(Refusal::Stale {
+                        version: user.version,
+                    }
+                    .into());
+                }
+                lost.note(&user);
+                Ok(change.update_user(
+                    User {
+                        roles: roles.clone(),
+                        ..user
+                    },
+                    Action::UserRolesChanged,
+                    "{}",
+                )?)
+            },
+        )
         .await
     }
 
@@ -173,7 +210,14 @@ impl Authority {
                 return Ok(user);
             }
             lost.note(&user);
-            Ok(change.update_user(User { active: false, ..user }, Action::UserDisabled, "{}")?)
+            Ok(change.update_user(
+                User {
+                    active: false,
+                    ..user
+                },
+                Action::UserDisabled,
+                "{}",
+            )?)
         })
         .await
     }
@@ -188,18 +232,34 @@ impl Authority {
         let seen = self.seen_user(caller, WRITE, id).await?;
         let organization = seen.organization;
         let (weighed, roles) = (seen.roles.clone(), seen.roles);
-        let rule = move |world: &World, ceiling: &Ceiling| may_give(world, ceiling, organization, &roles);
-        self.act(caller, vec![need(WRITE, organization)], rule, move |change| {
-            let user = stored(change, id)?;
-            refuse_stale(user.version, version)?;
-            if user.roles != weighed {
-                return Err(Refusal::Stale { version: user.version }.into());
-            }
-            if user.active {
-                return Ok(user);
-            }
-            Ok(change.update_user(User { active: true, ..user }, Action::UserEnabled, "{}")?)
-        })
+        let rule =
+            move |world: &World, ceiling: &Ceiling| may_give(world, ceiling, organization, &roles);
+        self.act(
+            caller,
+            vec![need(WRITE, organization)],
+            rule,
+            move |change| {
+                let user = stored(change, id)?;
+                refuse_stale(user.version, version)?;
+                if user.roles != weighed {
+                    return Err(Refusal::Stale {
+                        version: user.version,
+                    }
+                    .into());
+                }
+                if user.active {
+                    return Ok(user);
+                }
+                Ok(change.update_user(
+                    User {
+                        active: true,
+                        ..user
+                    },
+                    Action::UserEnabled,
+                    "{}",
+                )?)
+            },
+        )
         .await
     }
 
@@ -237,16 +297,23 @@ impl Authority {
         let user = self.seen_user(caller, READ, id).await?;
         let world = self.world();
         let own = user.roles.iter().filter(|grant| {
-            world.role(grant.role).is_some_and(|role| role.product.as_str() == LATCHKEY && !role.deleted)
+            world
+                .role(grant.role)
+                .is_some_and(|role| role.product.as_str() == LATCHKEY && !role.deleted)
         });
-        let roles = own.map(|grant| (grant.role, grant.resources.clone())).collect();
+        let roles = own
+            .map(|grant| (grant.role, grant.resources.clone()))
+            .collect();
         let command = CreateKey {
             organization: Some(user.organization),
             product: latchkey()?,
             kind: Kind::Static,
             name,
             comment: Comment::default(),
-            grants: Wish { roles, scopes: Vec::new() },
+            grants: Wish {
+                roles,
+                scopes: Vec::new(),
+            },
             addresses: Addresses::default(),
             limits: Vec::new(),
             expiry,
@@ -256,10 +323,17 @@ impl Authority {
     }
 
     /// The person as this replica knows them. Who may not see them is told that there is nobody.
-    async fn seen_user(&self, caller: &Caller, scope: &'static str, id: UserId) -> Result<User, Failure> {
+    async fn seen_user(
+        &self,
+        caller: &Caller,
+        scope: &'static str,
+        id: UserId,
+    ) -> Result<User, Failure> {
         let world = self.world();
         let user = world.user(id).ok_or(Refusal::NotFound("user"))?;
-        self.permit(caller, &need(READ, user.organization)).await.map_err(|refusal| hidden(refusal, "user"))?;
+        self.permit(caller, &need(READ, user.organization))
+            .await
+            .map_err(|refusal| hidden(refusal, "user"))?;
         if scope != READ {
             self.permit(caller, &need(scope, user.organization)).await?;
         }
@@ -270,9 +344,14 @@ impl Authority {
 impl UserFilter {
     fn fits(&self, user: &User) -> bool {
         self.email.as_ref().is_none_or(|email| *email == user.email)
-            && self.name_has.as_ref().is_none_or(|part| user.name.fold().contains(&part.to_lowercase()))
+            && self
+                .name_has
+                .as_ref()
+                .is_none_or(|part| user.name.fold().contains(&part.to_lowercase()))
             && self.active.is_none_or(|active| active == user.active)
-            && self.role.is_none_or(|role| user.roles.iter().any(|grant| grant.role == role))
+            && self
+                .role
+                .is_none_or(|role| user.roles.iter().any(|grant| grant.role == role))
     }
 }
 
@@ -287,12 +366,17 @@ struct LastAdministrator {
 
 impl LastAdministrator {
     fn watch(authority: &Authority, organization: OrganizationId) -> Self {
-        Self { organization, role: administrator_role(&authority.world()), touched: Arc::default() }
+        Self {
+            organization,
+            role: administrator_role(&authority.world()),
+            touched: Arc::default(),
+        }
     }
 
     /// Tells of the user as it was before the change.
     fn note(&self, before: &User) {
-        self.touched.store(self.is_held_by(before), Ordering::SeqCst);
+        self.touched
+            .store(self.is_held_by(before), Ordering::SeqCst);
     }
 
     fn law(&self) -> impl Fn(&View<'_>) -> Result<(), Failure> + Send + 'static {
@@ -301,7 +385,10 @@ impl LastAdministrator {
             if !watch.touched.load(Ordering::SeqCst) || watch.remains(view)? {
                 return Ok(());
             }
-            Err(Refusal::Conflict("the organization would be left without an active administrator".to_owned()).into())
+            Err(Refusal::Conflict(
+                "the organization would be left without an active administrator".to_owned(),
+            )
+            .into())
         }
     }
 
@@ -310,12 +397,13 @@ impl LastAdministrator {
         loop {
             let page = view.users_page(Some(self.organization), after, MAX_PAGE)?;
             let full = page.len() == MAX_PAGE;
-            let mut last = None;
-            for user in page.into_iter().filter_map(Found::good) {
-                if self.is_held_by(&user) {
-                    return Ok(true);
-                }
-                last = Some(user.id);
+            let last = last_id(&page);
+            if page
+                .into_iter()
+                .filter_map(Found::good)
+                .any(|user| self.is_held_by(&user))
+            {
+                return Ok(true);
             }
             if !full || last.is_none() {
                 return Ok(false);
@@ -327,14 +415,21 @@ impl LastAdministrator {
     fn is_held_by(&self, user: &User) -> bool {
         let here = format!("{ORGANIZATION_KIND}:{}", self.organization);
         user.active
-            && user.roles.iter().any(|grant| Some(grant.role) == self.role && grant.resources.reach(Some(&here)))
+            && user
+                .roles
+                .iter()
+                .any(|grant| Some(grant.role) == self.role && grant.resources.reach(Some(&here)))
     }
 }
 
 /// The built-in role that administers everything.
 pub(crate) fn administrator_role(world: &World) -> Option<RoleId> {
     let product = world.product(&latchkey().ok()?)?;
-    product.roles.iter().find(|role| role.name.as_str() == ADMINISTRATOR).map(|role| role.id)
+    product
+        .roles
+        .iter()
+        .find(|role| role.name.as_str() == ADMINISTRATOR)
+        .map(|role| role.id)
 }
 
 pub(crate) fn latchkey() -> Result<ProductName, Failure> {
@@ -342,7 +437,11 @@ pub(crate) fn latchkey() -> Result<ProductName, Failure> {
 }
 
 fn need(scope: &'static str, organization: OrganizationId) -> Need {
-    Need { scope, organization, product: None }
+    Need {
+        scope,
+        organization,
+        product: None,
+    }
 }
 
 /// Checks roles as a caller names them: each is one that the organization is offered, for resources that its product
@@ -355,17 +454,28 @@ fn role_grants(
     let mut grants = Vec::new();
     for (id, resources) in wanted {
         let unknown = || Refusal::invalid("roles", format!("there is no role {id} here"));
-        let role = world.role(*id).filter(|role| role.is_offered_to(organization)).ok_or_else(unknown)?;
+        let role = world
+            .role(*id)
+            .filter(|role| role.is_offered_to(organization))
+            .ok_or_else(unknown)?;
         let product = world.product(&role.product).ok_or_else(unknown)?;
         if let Resources::Listed(listed) = resources
             && !product.resource_kinds.contains(listed.kind())
         {
-            let why = format!("{} has no resources of kind {:?}", product.name, listed.kind());
+            let why = format!(
+                "{} has no resources of kind {:?}",
+                product.name,
+                listed.kind()
+            );
             return Err(Refusal::invalid("roles", why));
         }
-        grants.push(RoleGrant { role: *id, resources: resources.clone() });
+        grants.push(RoleGrant {
+            role: *id,
+            resources: resources.clone(),
+        });
     }
-    let grants = Grants::new(grants, Vec::new()).map_err(|error| Refusal::invalid("roles", error))?;
+    let grants =
+        Grants::new(grants, Vec::new()).map_err(|error| Refusal::invalid("roles", error))?;
     Ok(grants.roles().to_vec())
 }
 
@@ -380,12 +490,18 @@ pub(crate) fn may_give(
     for grant in roles {
         // A role that is gone is worth nothing to give or to take.
         if let Some(role) = world.role(grant.role) {
-            by_product.entry(&role.product).or_default().push(grant.clone());
+            by_product
+                .entry(&role.product)
+                .or_default()
+                .push(grant.clone());
         }
     }
     for (name, grants) in by_product {
-        let Some(product) = world.product(name) else { continue };
-        let grants = Grants::new(grants, Vec::new()).map_err(|error| Refusal::invalid("roles", error))?;
+        let Some(product) = world.product(name) else {
+            continue;
+        };
+        let grants =
+            Grants::new(grants, Vec::new()).map_err(|error| Refusal::invalid("roles", error))?;
         if !ceiling.admits(name, &world.rights(product, organization, &grants)) {
             return Err(Refusal::Ceiling("one of the roles".to_owned()));
         }
@@ -396,11 +512,22 @@ pub(crate) fn may_give(
 /// The grants that are in one list and not in the other.
 fn difference(one: &[RoleGrant], other: &[RoleGrant]) -> Vec<RoleGrant> {
     let lacking = |list: &[RoleGrant], other: &[RoleGrant]| -> Vec<RoleGrant> {
-        list.iter().filter(|grant| !other.contains(grant)).cloned().collect()
+        list.iter()
+            .filter(|grant| !other.contains(grant))
+            .cloned()
+            .collect()
     };
     let mut changed = lacking(one, other);
     changed.extend(lacking(other, one));
     changed
+}
+
+/// Where a walk goes on after a page, over edited rows too; `None` where none of them tells its id.
+pub(crate) fn last_id(page: &[Found<User>]) -> Option<UserId> {
+    page.iter().rev().find_map(|found| match found {
+        Found::Good(user) => Some(user.id),
+        Found::Tampered(subject) => subject.id.parse().ok(),
+    })
 }
 
 fn stored(change: &mut Change<'_>, id: UserId) -> Result<User, Failure> {
@@ -411,5 +538,9 @@ fn stored(change: &mut Change<'_>, id: UserId) -> Result<User, Failure> {
 }
 
 fn taken(fault: store::Fault) -> Failure {
-    if fault.is_conflict_on(USER_EMAIL) { Refusal::NameTaken("user").into() } else { fault.into() }
+    if fault.is_conflict_on(USER_EMAIL) {
+        Refusal::NameTaken("user").into()
+    } else {
+        fault.into()
+    }
 }

@@ -8,9 +8,9 @@ use credential::key::Key;
 use store::keys::{KeyFilter, KeyOrder, KeyPlace};
 use store::{Fault, Found};
 
-use super::{CREATE, CreateKey, Issued, REVOKE, UPDATE, within};
+use super::{CREATE, CreateKey, Issued, REVOKE, UPDATE, place_after, within};
 use crate::Authority;
-use crate::caller::{Caller, Need};
+use crate::caller::{Caller, Need, administers_keys};
 use crate::failure::{Failure, Refusal};
 
 /// The most keys of one bulk change: one transaction holds them all.
@@ -48,21 +48,35 @@ pub struct BulkCreated {
 
 impl Authority {
     /// Makes many keys of one organization and product, all or none.
-    pub async fn create_keys(&self, caller: &Caller, commands: Vec<CreateKey>) -> Result<BulkCreated, Failure> {
-        let Some(first) = commands.first() else { return Err(Refusal::invalid("keys", "at least one").into()) };
+    pub async fn create_keys(
+        &self,
+        caller: &Caller,
+        commands: Vec<CreateKey>,
+    ) -> Result<BulkCreated, Failure> {
+        let Some(first) = commands.first() else {
+            return Err(Refusal::invalid("keys", "at least one").into());
+        };
         if commands.len() > MAX_BULK {
             return Err(Refusal::invalid("keys", format!("at most {MAX_BULK} at a time")).into());
         }
         let organization = first.organization.unwrap_or(caller.organization);
         let product = first.product.clone();
         let apart = commands.iter().any(|command| {
-            command.organization.unwrap_or(caller.organization) != organization || command.product != product
+            command.organization.unwrap_or(caller.organization) != organization
+                || command.product != product
         });
         if apart {
             return Err(Refusal::invalid("keys", "all of one organization and one product").into());
         }
-        let need = Need { scope: CREATE, organization, product: Some(product) };
+        let need = Need {
+            scope: CREATE,
+            organization,
+            product: Some(product),
+        };
         self.permit(caller, &need).await?;
+        for command in &commands {
+            self.permit_owner(caller, organization, command).await?;
+        }
         let now = self.now();
         let ceiling = self.ceiling(caller, organization).await?;
         let world = self.world();
@@ -72,7 +86,9 @@ impl Authority {
             within(&world, &ceiling, &draft.key)?;
             drafts.push(draft);
         }
-        let issued = self.issue_draft(caller, drafts, need, None, |_| Vec::new(), now).await?;
+        let issued = self
+            .issue_draft(caller, drafts, need, None, |_| Vec::new(), now)
+            .await?;
         let revision = issued.first().map_or(0, |issued| issued.revision);
         Ok(BulkCreated { issued, revision })
     }
@@ -86,10 +102,21 @@ impl Authority {
         action: BulkAction,
         dry_run: bool,
     ) -> Result<Bulk, Failure> {
-        let scope = if action == BulkAction::Revoke { REVOKE } else { UPDATE };
+        let scope = if action == BulkAction::Revoke {
+            REVOKE
+        } else {
+            UPDATE
+        };
         let organization = filter.organization.unwrap_or(caller.organization);
-        let filter = KeyFilter { organization: Some(organization), ..filter };
-        let need = Need { scope, organization, product: filter.product.clone() };
+        let filter = KeyFilter {
+            organization: Some(organization),
+            ..filter
+        };
+        let need = Need {
+            scope,
+            organization,
+            product: filter.product.clone(),
+        };
         self.permit(caller, &need).await?;
         let now = self.now();
         let by = caller.maker;
@@ -98,15 +125,23 @@ impl Authority {
             BulkAction::Disable => key.disable(by, now),
             BulkAction::Enable => key.enable(),
         };
-        let (keys, more) = self.matching(&filter, &turn).await?;
+        // Whom a product lets administer keys does not administer those who do the same.
+        let (one_product, known) = (self.administers_one_product(caller).await?, self.world());
+        let within_reach = |key: &Key| !(one_product && administers_keys(&known, key));
+        let (keys, more) = self.matching(&filter, within_reach, &turn).await?;
         if dry_run || keys.is_empty() {
             let revision = None;
-            return Ok(Bulk { keys: keys.iter().map(|key| key.id).collect(), more, revision });
+            return Ok(Bulk {
+                keys: keys.iter().map(|key| key.id).collect(),
+                more,
+                revision,
+            });
         }
         let world = self.world();
         let ceiling = self.ceiling(caller, organization).await?;
         if action == BulkAction::Enable {
-            keys.iter().try_for_each(|key| within(&world, &ceiling, key))?;
+            keys.iter()
+                .try_for_each(|key| within(&world, &ceiling, key))?;
         }
         let ids: Arc<[KeyId]> = keys.iter().map(|key| key.id).collect();
         let word = match action {
@@ -123,22 +158,33 @@ impl Authority {
                     let (authority, who, ids) = (self.clone(), caller.clone(), Arc::clone(&ids));
                     move |view| {
                         let enabled = match action {
-                            BulkAction::Enable => ids.iter().filter_map(|id| view.key(*id).transpose()).collect(),
+                            BulkAction::Enable => ids
+                                .iter()
+                                .filter_map(|id| view.key(*id).transpose())
+                                .collect(),
                             BulkAction::Revoke | BulkAction::Disable => Ok(Vec::new()),
                         };
                         let enabled: Vec<Found<Key>> = enabled?;
-                        authority.recheck(view, &who, std::slice::from_ref(&need), now, |world, ceiling| {
-                            enabled.iter().try_for_each(|found| match found {
-                                Found::Good(key) => within(world, ceiling, key),
-                                Found::Tampered(_) => Ok(()),
-                            })
-                        })
+                        authority.recheck(
+                            view,
+                            &who,
+                            std::slice::from_ref(&need),
+                            now,
+                            |world, ceiling| {
+                                enabled.iter().try_for_each(|found| match found {
+                                    Found::Good(key) => within(world, ceiling, key),
+                                    Found::Tampered(_) => Ok(()),
+                                })
+                            },
+                        )
                     }
                 },
                 move |change| {
                     let mut turned = Vec::new();
                     for id in ids.iter() {
-                        let Some(Found::Good(key)) = change.key(*id)? else { continue };
+                        let Some(Found::Good(key)) = change.key(*id)? else {
+                            continue;
+                        };
                         if let Ok(key) = turn(key) {
                             change.update_key(key, word, "{\"bulk\":true}")?;
                             turned.push(*id);
@@ -149,12 +195,17 @@ impl Authority {
             )
             .await?;
         let revision = Some(self.settle(&changed).await?);
-        Ok(Bulk { keys: changed.value, more, revision })
+        Ok(Bulk {
+            keys: changed.value,
+            more,
+            revision,
+        })
     }
 
     async fn matching(
         &self,
         filter: &KeyFilter,
+        within_reach: impl Fn(&Key) -> bool,
         turn: impl Fn(Key) -> Result<Key, credential::key::Refusal>,
     ) -> Result<(Vec<Key>, bool), Failure> {
         let mut keys = Vec::new();
@@ -168,18 +219,16 @@ impl Authority {
                 })
                 .await?;
             let full = page.len() == super::MAX_PAGE;
-            for found in page {
-                if let Found::Good(key) = found {
-                    after = Some(KeyPlace::of(&key));
-                    if turn(key.clone()).is_ok() {
-                        if keys.len() == MAX_BULK {
-                            return Ok((keys, true));
-                        }
-                        keys.push(key);
+            after = place_after(&page);
+            for key in page.into_iter().filter_map(Found::good) {
+                if within_reach(&key) && turn(key.clone()).is_ok() {
+                    if keys.len() == MAX_BULK {
+                        return Ok((keys, true));
                     }
+                    keys.push(key);
                 }
             }
-            if !full {
+            if !full || after.is_none() {
                 return Ok((keys, false));
             }
         }

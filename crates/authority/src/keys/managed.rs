@@ -6,10 +6,10 @@ use credential::id::KeyId;
 use credential::key::Key;
 use credential::name::ProductName;
 use credential::time::Instant;
-use store::keys::{KeyFilter, KeyOrder, KeyPlace};
+use store::keys::{KeyFilter, KeyOrder};
 use store::{Fault, Found};
 
-use super::{MAX_PAGE, READ};
+use super::{MAX_PAGE, READ, place_after};
 use crate::Authority;
 use crate::caller::{Caller, Need, administers_keys};
 use crate::failure::Failure;
@@ -52,9 +52,8 @@ impl Authority {
             loop {
                 let page = view.keys_page(&filter, KeyOrder::Oldest, after.as_ref(), MAX_PAGE)?;
                 let whole = page.len() == MAX_PAGE;
-                let mut last = None;
+                let last = place_after(&page);
                 for key in page.into_iter().filter_map(Found::good) {
-                    last = Some(KeyPlace::of(&key));
                     if administers_keys(&world, &key) {
                         continue;
                     }
