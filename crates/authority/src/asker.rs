@@ -18,6 +18,8 @@ use crate::world::World;
 static VERIFY: Needed = LazyLock::new(|| Scope::new("latchkey.verify"));
 /// What lets ask about tokens.
 static INTROSPECT: Needed = LazyLock::new(|| Scope::new("latchkey.introspect"));
+/// What lets ask on behalf of a gateway.
+static GATEWAY: Needed = LazyLock::new(|| Scope::new("latchkey.gateway"));
 
 type Needed = LazyLock<Result<Scope, BadScope>>;
 
@@ -44,6 +46,11 @@ impl Authority {
     /// Finds who asks about tokens: a key of product `latchkey` with the scope `latchkey.introspect`.
     pub async fn introspector(&self, question: &Question<'_>) -> Result<Asker, Failure> {
         self.asker_holding(question, &INTROSPECT).await
+    }
+
+    /// Finds the gateway that asks: a key of product `latchkey` with the scope `latchkey.gateway`.
+    pub async fn gateway(&self, question: &Question<'_>) -> Result<Asker, Failure> {
+        self.asker_holding(question, &GATEWAY).await
     }
 
     async fn asker_holding(

@@ -162,6 +162,7 @@ impl Mounted {
             query: head.uri.query(),
             headers: &head.headers,
             client: arrival.client,
+            asker: None,
         };
         let outcome = door::ask(&self.authority, policy, asked).await;
         self.metrics.verdict_took("proxy", begun.elapsed());

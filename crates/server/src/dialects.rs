@@ -9,6 +9,9 @@ use axum::extract::Request;
 use axum::middleware::Next;
 use axum::response::Response;
 
+use crate::edge::AskedPath;
+use secure_access::areas::Area;
+
 /// The routes of every dialect.
 pub fn routes(authority: Authority) -> Router {
     secure_access::routes(authority)
@@ -23,11 +26,13 @@ pub fn named(name: &str, authority: Authority) -> Option<Router> {
 }
 
 /// A layer around the whole server: errors on a dialect's paths that were not written by the dialect (an unknown path, a
-/// refusal of the gateway, an upstream that does not answer) take its shape.
+/// refusal of the gateway, an upstream that does not answer) take its shape; so do answers to gateways that ask about
+/// such a path.
 pub async fn dress(request: Request, next: Next) -> Response {
-    let area = secure_access::areas::Area::of(request.uri().path());
+    let area = Area::of(request.uri().path());
     let response = next.run(request).await;
-    match area {
+    let about = response.extensions().get::<AskedPath>();
+    match about.map_or(area, |path| Area::of(&path.0)) {
         Some(area) => area.dress(response).await,
         None => response,
     }

@@ -56,6 +56,11 @@ const ALLOWED: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
 /// The id of a request, in both directions.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
+/// The status that the client of a gateway should see, where the gateway cannot pass it on.
+pub const AUTH_STATUS: HeaderName = HeaderName::from_static("x-auth-status");
+/// The word of a problem, for gateways that drop the body.
+pub const AUTH_ERROR: HeaderName = HeaderName::from_static("x-auth-error");
+
 /// The longest request id that is taken over from a proxy.
 const LONGEST_REQUEST_ID: usize = 64;
 
@@ -88,6 +93,10 @@ pub struct Forwarded;
 /// Names the route of an answer in the metrics, where it is not a route of the router.
 #[derive(Debug, Clone)]
 pub struct RouteName(pub String);
+
+/// Names the path that an answer is about, where that is not the path of its own request: a gateway asked about another.
+#[derive(Debug, Clone)]
+pub struct AskedPath(pub String);
 
 /// The router behind everything that the edge does.
 #[derive(Debug)]

@@ -2,8 +2,8 @@
 
 use std::net::IpAddr;
 
-use authority::Authority;
 use authority::verify::{Question, Valid};
+use authority::{Asker, Authority};
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderValue, Method};
 
@@ -26,6 +26,9 @@ pub struct Asked<'r> {
     pub headers: &'r HeaderMap,
     /// The client; nobody when that cannot be known.
     pub client: Option<IpAddr>,
+    /// The gateway that asks by a credential of its own: about what it may not ask, it is told what it would be told
+    /// about keys that do not exist.
+    pub asker: Option<&'r Asker>,
 }
 
 /// A request that may go on.
@@ -70,6 +73,7 @@ pub async fn ask(
     };
     let base = Question {
         product: Some(&policy.product),
+        asker: asked.asker,
         from: asked.client,
         route: asked.path,
         ..Question::bearer(credential)

@@ -8,18 +8,13 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use authority::Authority;
-use authority::catalog::LATCHKEY;
-use authority::verify::{Question, Valid};
+use authority::verify::Question;
+use authority::{Asker, Authority, Failure, Refusal};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Extension, Request, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::any;
-use credential::access::{Allowed, ORGANIZATION_KIND};
-use credential::grant::Resources;
-use credential::name::ProductName;
-use credential::scope::Scope;
 use http::header::CONTENT_TYPE;
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri};
@@ -29,7 +24,7 @@ use tokio::time::Instant;
 use super::door::{self, Asked, Passed};
 use super::{Gateway, Policy, identity, refuse};
 use crate::edge::telemetry::Metrics;
-use crate::edge::{Arrival, client};
+use crate::edge::{AUTH_ERROR, AUTH_STATUS, Arrival, AskedPath, client};
 use crate::problem::{Kind, Problem};
 
 const FORWARD_AUTH: &str = "/gateway/forward-auth/";
@@ -37,15 +32,9 @@ const EXT_AUTHZ: &str = "/gateway/ext-authz/";
 
 /// The header in which a gateway presents its own credential; the client's stands in the usual ones.
 pub const GATEWAY_KEY: HeaderName = HeaderName::from_static("x-latchkey-gateway-key");
-/// The scope that such a credential must hold.
-const GATEWAY_SCOPE: &str = "latchkey.gateway";
 
 /// Asks for answers that nginx can pass on: it knows 401 and 403, and turns every other refusal into a 500.
 pub const AUTH_MODE: HeaderName = HeaderName::from_static("x-auth-mode");
-/// The status that the client should see.
-pub const AUTH_STATUS: HeaderName = HeaderName::from_static("x-auth-status");
-/// The word of the problem, for gateways that drop the body.
-pub const AUTH_ERROR: HeaderName = HeaderName::from_static("x-auth-error");
 /// The headers that Envoy removes from an allowed request.
 const ENVOY_REMOVE: HeaderName = HeaderName::from_static("x-envoy-auth-headers-to-remove");
 
@@ -60,8 +49,6 @@ pub struct Desk {
     authority: Authority,
     trusted: Arc<[IpNet]>,
     metrics: Arc<Metrics>,
-    scope: Option<Scope>,
-    product: Option<ProductName>,
 }
 
 impl Desk {
@@ -77,8 +64,6 @@ impl Desk {
             authority,
             trusted: trusted.into(),
             metrics,
-            scope: Scope::new(GATEWAY_SCOPE).ok(),
-            product: ProductName::new(LATCHKEY).ok(),
         }
     }
 }
@@ -103,6 +88,7 @@ async fn forward_auth(
     let (head, _) = request.into_parts();
     let headers = &head.headers;
     let nginx = wants_nginx(&head);
+    let mut about = None;
     let outcome = async {
         let asker = desk.admit(headers, &arrival).await?;
         let name = head
@@ -117,11 +103,14 @@ async fn forward_auth(
             query: told.query,
             headers,
             client: desk.client(headers),
+            asker: asker.as_ref(),
         };
-        desk.answer(name, asked, &asker).await
+        about = Some(asked.path.to_owned());
+        desk.answer(name, asked).await
     }
     .await;
-    desk.finish(outcome, &arrival, "forward_auth", begun, nginx)
+    let response = desk.finish(outcome, &arrival, "forward_auth", begun, nginx);
+    speak_of(response, about)
 }
 
 /// The request is this one, behind a prefix.
@@ -133,6 +122,7 @@ async fn ext_authz(
     let begun = Instant::now();
     let (head, _) = request.into_parts();
     let headers = &head.headers;
+    let mut about = None;
     let outcome = async {
         let asker = desk.admit(headers, &arrival).await?;
         let rest = head.uri.path().strip_prefix(EXT_AUTHZ).unwrap_or_default();
@@ -145,8 +135,10 @@ async fn ext_authz(
             query: head.uri.query(),
             headers,
             client: desk.client(headers),
+            asker: asker.as_ref(),
         };
-        desk.answer(name, asked, &asker).await
+        about = Some(asked.path.to_owned());
+        desk.answer(name, asked).await
     }
     .await;
     let removed = outcome.as_ref().ok().map(|(policy, _)| to_remove(policy));
@@ -154,45 +146,43 @@ async fn ext_authz(
     if let Some(Ok(removed)) = removed.map(|names| HeaderValue::from_str(&names)) {
         response.headers_mut().insert(ENVOY_REMOVE, removed);
     }
+    speak_of(response, about)
+}
+
+/// Notes which path the answer is about.
+fn speak_of(mut response: Response, path: Option<String>) -> Response {
+    if let Some(path) = path {
+        response.extensions_mut().insert(AskedPath(path));
+    }
     response
 }
 
-/// Whoever asks.
-enum Asker {
-    /// A trusted address.
-    Trusted,
-    /// A gateway with a credential of its own, whose forwarding headers are believed for it.
-    Known(Box<Valid>),
-}
-
 impl Desk {
-    async fn admit(&self, headers: &HeaderMap, arrival: &Arrival) -> Result<Asker, Problem> {
+    /// Who asks: a gateway with a credential of its own, or nobody in particular at a trusted address.
+    async fn admit(
+        &self,
+        headers: &HeaderMap,
+        arrival: &Arrival,
+    ) -> Result<Option<Asker>, Problem> {
         if arrival.trusted {
-            return Ok(Asker::Trusted);
+            return Ok(None);
         }
         let mut keys = headers.get_all(GATEWAY_KEY).iter();
-        let (Some(key), None, Some(product)) = (keys.next(), keys.next(), &self.product) else {
+        let (Some(key), None) = (keys.next(), keys.next()) else {
             return Err(Kind::NotAGateway.into());
         };
-        let key = key.to_str().map_err(|_| Kind::NotAGateway)?;
         let question = Question {
-            product: Some(product),
             from: Some(arrival.peer),
             route: "/gateway",
-            ..Question::bearer(key)
+            ..Question::bearer(key.to_str().map_err(|_| Kind::NotAGateway)?)
         };
-        let answer = self
-            .authority
-            .verify(&question)
-            .await
-            .map_err(refuse::failed)?;
-        match (answer.verdict, &self.scope) {
-            (Ok(valid), Some(scope))
-                if valid.rights().allows(scope, None) != Allowed::MissingScope =>
-            {
-                Ok(Asker::Known(Box::new(valid)))
+        match self.authority.gateway(&question).await {
+            Ok(asker) => Ok(Some(asker)),
+            Err(Failure::Refused(Refusal::NotFresh)) => {
+                Err(refuse::failed(Refusal::NotFresh.into()))
             }
-            _ => Err(Kind::NotAGateway.into()),
+            Err(Failure::Refused(_)) => Err(Kind::NotAGateway.into()),
+            Err(fault) => Err(refuse::failed(fault)),
         }
     }
 
@@ -202,42 +192,10 @@ impl Desk {
         client::claims(headers, &self.trusted).address()
     }
 
-    async fn answer(
-        &self,
-        name: &str,
-        asked: Asked<'_>,
-        asker: &Asker,
-    ) -> Result<(&Policy, Passed), Problem> {
+    async fn answer(&self, name: &str, asked: Asked<'_>) -> Result<(&Policy, Passed), Problem> {
         let policy = self.gateway.policy(name).ok_or(Kind::NotFound)?;
         let passed = door::ask(&self.authority, policy, asked).await?;
-        if !self.may_ask_about(asker, &passed) {
-            return Err(refuse::not_good());
-        }
         Ok((policy, passed))
-    }
-
-    /// A gateway with a credential may ask about its own organization, and about others only where its key lists them
-    /// and its own administers them. About the rest it is told what it would be told about keys that do not exist.
-    fn may_ask_about(&self, asker: &Asker, passed: &Passed) -> bool {
-        let Asker::Known(valid) = asker else {
-            return true;
-        };
-        let Some(scope) = &self.scope else {
-            return false;
-        };
-        let (own, organization) = (
-            valid.live.key.organization,
-            passed.valid.live.key.organization,
-        );
-        if own == organization && valid.rights().allows(scope, None) == Allowed::Yes {
-            return true;
-        }
-        let there = format!("{ORGANIZATION_KIND}:{organization}");
-        let listed = |resources: &&Resources| {
-            matches!(resources, Resources::Listed(_)) && resources.reach(Some(&there))
-        };
-        valid.rights().reach(scope).iter().any(listed)
-            && self.authority.world().administers(own, organization)
     }
 
     fn finish(

@@ -9,7 +9,7 @@ use http::{HeaderValue, StatusCode};
 use http_body_util::{BodyExt, Limited};
 use serde_json::{Value, json};
 
-use crate::edge::{Forwarded, retry_after};
+use crate::edge::{AUTH_ERROR, AUTH_STATUS, Forwarded, retry_after};
 use crate::problem;
 
 /// The longest error of ours that is read again to be written anew; they have a few hundred bytes.
@@ -226,7 +226,7 @@ impl Area {
             detail,
             ..No::of(head.status)
         });
-        for name in [RETRY_AFTER, ALLOW] {
+        for name in [RETRY_AFTER, ALLOW, AUTH_STATUS, AUTH_ERROR] {
             if let Some(value) = head.headers.remove(&name) {
                 dressed.headers_mut().insert(name, value);
             }

@@ -58,6 +58,15 @@ fn only_trusted_addresses_and_gateway_credentials_are_answered_and_others_before
                 .await;
             assert_eq!(answer.status, expected, "{answer:?}");
         }
+        // What the key lacks is not told either.
+        let post = ("X-Forwarded-Method", "POST");
+        for (key, expected) in [(secret(&own), 403), (secret(&stranger), 401)] {
+            let headers = [told[0], post, told[2], ("X-Latchkey-Gateway-Key", key)];
+            let answer = gate
+                .send("GET", "/gateway/forward-auth/shop", &headers)
+                .await;
+            assert_eq!(answer.status, expected, "{answer:?}");
+        }
     });
 }
 

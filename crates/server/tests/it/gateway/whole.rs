@@ -18,6 +18,19 @@ fn errors_on_the_paths_of_a_dialect_have_its_shape() {
         let answer = gate.get("/deployments/v2/roamingcomputers", "x").await;
         assert_eq!(answer.status, 401);
         assert_eq!(answer.json()["statusCode"], 401, "{answer:?}");
+        let asked = gate
+            .ask(
+                "/gateway/forward-auth/vendor?nginx=1",
+                &[
+                    ("X-Original-Method", "GET"),
+                    ("X-Original-URI", "/deployments/v2/nowhere/.."),
+                ],
+            )
+            .await;
+        assert_eq!(asked.status, 403);
+        assert_eq!(asked.json()["statusCode"], 403, "{asked:?}");
+        assert_eq!(asked.header("x-auth-status"), Some("400"));
+        assert_eq!(asked.header("x-auth-error"), Some("ambiguous-path"));
     });
 }
 
