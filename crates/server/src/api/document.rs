@@ -2,9 +2,8 @@
 
 use utoipa::openapi::path::{HttpMethod, Operation, Parameter, PathItem};
 use utoipa::openapi::response::{Response, ResponseBuilder};
-use utoipa::openapi::security::{
-    ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityRequirement, SecurityScheme,
-};
+use utoipa::openapi::schema::{Schema, SchemaType, Type};
+use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::tag::TagBuilder;
 use utoipa::openapi::{
     ComponentsBuilder, ContentBuilder, InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder, Ref,
@@ -37,7 +36,6 @@ const TAGS: [(&str, &str); 11] = [
 ];
 
 const BEARER: &str = "bearer";
-const API_KEY: &str = "api_key";
 
 /// What went wrong, as RFC 9457 has it. Some problems have further members, such as `key_id`.
 #[derive(ToSchema)]
@@ -79,10 +77,6 @@ pub(super) fn finish(served: Served, version: &str) -> OpenApi {
         .security_scheme(
             BEARER,
             SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer)),
-        )
-        .security_scheme(
-            API_KEY,
-            SecurityScheme::ApiKey(ApiKey::Header(ApiKeyValue::new("X-API-Key"))),
         )
         .schema(ProblemShape::name(), ProblemShape::schema())
         .schema(FlawShape::name(), FlawShape::schema())
@@ -130,8 +124,40 @@ pub(super) fn each(item: &mut PathItem, mut visit: impl FnMut(HttpMethod, &mut O
     }
 }
 
+/// Says of an optional parameter that it may be left out, and not that it may be `null`, which a URL cannot say.
+fn never_null(parameter: &mut RefOr<Parameter>) {
+    let RefOr::T(Parameter {
+        schema: Some(schema),
+        ..
+    }) = parameter
+    else {
+        return;
+    };
+    match schema {
+        RefOr::T(Schema::Object(object)) => {
+            if let SchemaType::Array(types) = &object.schema_type
+                && let Some(one) = types.iter().find(|one| **one != Type::Null)
+            {
+                object.schema_type = SchemaType::Type(one.clone());
+            }
+        }
+        RefOr::T(Schema::OneOf(either)) => {
+            let is_null = |one: &RefOr<Schema>| matches!(one, RefOr::T(Schema::Object(object)) if object.schema_type == SchemaType::Type(Type::Null));
+            if let Some(place) = either.items.iter().position(|one| !is_null(one)) {
+                *schema = either.items.swap_remove(place);
+            }
+        }
+        _ => {}
+    }
+}
+
 /// The problems that an operation may answer with, beside those of its own.
 fn complete(_: HttpMethod, operation: &mut Operation) {
+    operation
+        .parameters
+        .iter_mut()
+        .flatten()
+        .for_each(never_null);
     let has_body = operation.request_body.is_some();
     let parameters = operation.parameters.as_deref().unwrap_or_default();
     let named = |parameter: &RefOr<Parameter>| matches!(parameter, RefOr::T(parameter) if parameter.name == "If-Match");
@@ -151,9 +177,8 @@ fn complete(_: HttpMethod, operation: &mut Operation) {
             .entry(status.to_string())
             .or_insert(answer);
     }
-    let either =
-        [BEARER, API_KEY].map(|scheme| SecurityRequirement::new(scheme, Vec::<String>::new()));
-    operation.security = Some(either.to_vec());
+    // `X-API-Key` is an equal way to say it, and programs that send both are refused; so the description names one.
+    operation.security = Some(vec![SecurityRequirement::new(BEARER, Vec::<String>::new())]);
 }
 
 /// The statuses of the catalogue, each once.

@@ -51,13 +51,13 @@ struct Keys {
 #[utoipa::path(get, path = "/api/v1/keys", tag = "keys", operation_id = "listKeys",
     params(
         ("organization_id" = Option<String>, Query, format = "uuid", description = "Whose keys; absent, those of the caller's organization."),
-        ("product" = Option<String>, Query, description = "Keys of this product."),
-        ("state" = Option<String>, Query, description = "Keys in this stored state: active, disabled or revoked."),
+        ("product" = Option<String>, Query, pattern = "^[a-z0-9_]{1,40}$", description = "Keys of this product."),
+        ("state" = Option<String>, Query, pattern = "^(active|disabled|revoked)$", description = "Keys in this stored state: active, disabled or revoked."),
         ("kind" = Option<KindShape>, Query, description = "Keys of this kind."),
         ("name" = Option<String>, Query, description = "Keys with this text in their name, letter case apart."),
         ("owner_id" = Option<String>, Query, format = "uuid", description = "Keys that depend on this person."),
         ("expires_before" = Option<Time>, Query, description = "Keys that expire before this moment."),
-        ("order" = Option<String>, Query, description = "oldest (when absent), newest or name."),
+        ("order" = Option<String>, Query, pattern = "^(oldest|newest|name)$", description = "oldest (when absent), newest or name."),
         ("limit" = Option<u32>, Query, minimum = 1, maximum = 500, description = "The most keys in the page; 100 when absent."),
         ("cursor" = Option<String>, Query, description = "The next_cursor of the page before, with the same filter."),
     ),
@@ -138,7 +138,7 @@ pub(super) fn state(word: &str) -> Option<&'static str> {
 
 /// Makes a key. Its secret is in this answer and nowhere else.
 #[utoipa::path(post, path = "/api/v1/keys", tag = "keys", operation_id = "createKey", request_body = NewKey,
-    params(("Idempotency-Key" = Option<String>, Header, max_length = 255,
+    params(("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255, pattern = "^[!-~]+$",
         description = "A repeat with the same key and body within ten minutes gets the same answer.")),
     responses((status = 201, description = "The key was made.", body = IssuedKey,
         headers(("Location" = String, description = "The key."), ("ETag" = String, description = "Its version.")))))]
@@ -171,7 +171,7 @@ async fn read(
 
 /// Changes name, comment, grants, addresses, limits or expiry of a key.
 #[utoipa::path(patch, path = "/api/v1/keys/{id}", tag = "keys", operation_id = "editKey", request_body = KeyEdit,
-    params(("id" = String, Path, format = "uuid", description = "The key."), ("If-Match" = Option<String>, Header, description = "The version that the edit was made from.")),
+    params(("id" = String, Path, format = "uuid", description = "The key."), ("If-Match" = Option<String>, Header, pattern = r##"^(\*|(W/)?"[!#-~]*")$"##, description = "The version that the edit was made from.")),
     responses((status = 200, description = "The key as it is now.", body = ChangedKeyView, headers(("ETag" = String, description = "Its version.")))))]
 async fn edit(
     State(api): State<Api>,
@@ -194,7 +194,7 @@ async fn edit(
 /// Takes a key out of use until somebody enables it.
 #[utoipa::path(post, path = "/api/v1/keys/{id}/disable", tag = "keys", operation_id = "disableKey",
     request_body(content = Option<Nothing>),
-    params(("id" = String, Path, format = "uuid", description = "The key."), ("If-Match" = Option<String>, Header, description = "The version that is meant.")),
+    params(("id" = String, Path, format = "uuid", description = "The key."), ("If-Match" = Option<String>, Header, pattern = r##"^(\*|(W/)?"[!#-~]*")$"##, description = "The version that is meant.")),
     responses((status = 200, description = "The key as it is now.", body = ChangedKeyView, headers(("ETag" = String, description = "Its version.")))))]
 async fn disable(
     State(api): State<Api>,
@@ -216,7 +216,7 @@ async fn disable(
 /// Brings a disabled key back into use.
 #[utoipa::path(post, path = "/api/v1/keys/{id}/enable", tag = "keys", operation_id = "enableKey",
     request_body(content = Option<Nothing>),
-    params(("id" = String, Path, format = "uuid", description = "The key."), ("If-Match" = Option<String>, Header, description = "The version that is meant.")),
+    params(("id" = String, Path, format = "uuid", description = "The key."), ("If-Match" = Option<String>, Header, pattern = r##"^(\*|(W/)?"[!#-~]*")$"##, description = "The version that is meant.")),
     responses((status = 200, description = "The key as it is now.", body = ChangedKeyView, headers(("ETag" = String, description = "Its version.")))))]
 async fn enable(
     State(api): State<Api>,
@@ -238,7 +238,7 @@ async fn enable(
 /// Ends a key for good.
 #[utoipa::path(post, path = "/api/v1/keys/{id}/revoke", tag = "keys", operation_id = "revokeKey",
     request_body(content = Option<Nothing>),
-    params(("id" = String, Path, format = "uuid", description = "The key."), ("If-Match" = Option<String>, Header, description = "The version that is meant.")),
+    params(("id" = String, Path, format = "uuid", description = "The key."), ("If-Match" = Option<String>, Header, pattern = r##"^(\*|(W/)?"[!#-~]*")$"##, description = "The version that is meant.")),
     responses((status = 200, description = "The key is revoked, everywhere.", body = ChangedKeyView, headers(("ETag" = String, description = "Its version.")))))]
 async fn revoke(
     State(api): State<Api>,
@@ -269,8 +269,8 @@ pub(super) struct Rotation {
 /// Gives a key a new secret. A key may always rotate itself.
 #[utoipa::path(post, path = "/api/v1/keys/{id}/rotate", tag = "keys", operation_id = "rotateKey",
     request_body(content = Option<Rotation>),
-    params(("id" = String, Path, format = "uuid", description = "The key."), ("If-Match" = Option<String>, Header, description = "The version that is meant."),
-        ("Idempotency-Key" = Option<String>, Header, max_length = 255, description = "A repeat with the same key and body within ten minutes gets the same answer.")),
+    params(("id" = String, Path, format = "uuid", description = "The key."), ("If-Match" = Option<String>, Header, pattern = r##"^(\*|(W/)?"[!#-~]*")$"##, description = "The version that is meant."),
+        ("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255, pattern = "^[!-~]+$", description = "A repeat with the same key and body within ten minutes gets the same answer.")),
     responses((status = 200, description = "The key and its new secret.", body = IssuedKey, headers(("ETag" = String, description = "Its version.")))))]
 async fn rotate(
     State(api): State<Api>,

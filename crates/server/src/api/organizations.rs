@@ -221,7 +221,7 @@ struct OrganizationEdit {
 
 /// Gives an organization another name.
 #[utoipa::path(patch, path = "/api/v1/organizations/{id}", tag = "organizations", operation_id = "editOrganization", request_body = OrganizationEdit,
-    params(("id" = String, Path, format = "uuid", description = "The organization."), ("If-Match" = Option<String>, Header, description = "The version that the edit was made from.")),
+    params(("id" = String, Path, format = "uuid", description = "The organization."), ("If-Match" = Option<String>, Header, pattern = r##"^(\*|(W/)?"[!#-~]*")$"##, description = "The version that the edit was made from.")),
     responses((status = 200, description = "The organization as it is now.", body = ChangedOrganization, headers(("ETag" = String, description = "Its version.")))))]
 async fn rename(
     State(api): State<Api>,
@@ -241,7 +241,7 @@ async fn rename(
 /// Takes an organization out of use: its keys are all refused.
 #[utoipa::path(post, path = "/api/v1/organizations/{id}/disable", tag = "organizations", operation_id = "disableOrganization",
     request_body(content = Option<Nothing>),
-    params(("id" = String, Path, format = "uuid", description = "The organization."), ("If-Match" = Option<String>, Header, description = "The version that is meant.")),
+    params(("id" = String, Path, format = "uuid", description = "The organization."), ("If-Match" = Option<String>, Header, pattern = r##"^(\*|(W/)?"[!#-~]*")$"##, description = "The version that is meant.")),
     responses((status = 200, description = "The organization as it is now.", body = ChangedOrganization, headers(("ETag" = String, description = "Its version.")))))]
 async fn disable(
     State(api): State<Api>,
@@ -261,7 +261,7 @@ async fn disable(
 /// Brings an organization back into use.
 #[utoipa::path(post, path = "/api/v1/organizations/{id}/enable", tag = "organizations", operation_id = "enableOrganization",
     request_body(content = Option<Nothing>),
-    params(("id" = String, Path, format = "uuid", description = "The organization."), ("If-Match" = Option<String>, Header, description = "The version that is meant.")),
+    params(("id" = String, Path, format = "uuid", description = "The organization."), ("If-Match" = Option<String>, Header, pattern = r##"^(\*|(W/)?"[!#-~]*")$"##, description = "The version that is meant.")),
     responses((status = 200, description = "The organization as it is now.", body = ChangedOrganization, headers(("ETag" = String, description = "Its version.")))))]
 async fn enable(
     State(api): State<Api>,

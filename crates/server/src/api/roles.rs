@@ -95,7 +95,7 @@ struct ChangedRole {
 #[utoipa::path(get, path = "/api/v1/roles", tag = "roles", operation_id = "listRoles",
     params(
         ("organization_id" = Option<String>, Query, format = "uuid", description = "Roles that this organization is offered; absent, the caller's."),
-        ("product" = Option<String>, Query, description = "Roles of this product."),
+        ("product" = Option<String>, Query, pattern = "^[a-z0-9_]{1,40}$", description = "Roles of this product."),
         ("built_in" = Option<bool>, Query, description = "Those that come with a product, or those that do not."),
         ("limit" = Option<u32>, Query, minimum = 1, maximum = 500, description = "The most in the page; 100 when absent."),
         ("cursor" = Option<String>, Query, description = "The next_cursor of the page before, with the same filter."),
@@ -227,7 +227,7 @@ impl RoleEdit {
 
 /// Changes a custom role; whoever holds it has its new rights at once.
 #[utoipa::path(patch, path = "/api/v1/roles/{id}", tag = "roles", operation_id = "editRole", request_body = RoleEdit,
-    params(("id" = String, Path, format = "uuid", description = "The role."), ("If-Match" = Option<String>, Header, description = "The version that the edit was made from.")),
+    params(("id" = String, Path, format = "uuid", description = "The role."), ("If-Match" = Option<String>, Header, pattern = r##"^(\*|(W/)?"[!#-~]*")$"##, description = "The version that the edit was made from.")),
     responses((status = 200, description = "The role as it is now.", body = ChangedRole, headers(("ETag" = String, description = "Its version.")))))]
 async fn edit(
     State(api): State<Api>,
@@ -248,7 +248,7 @@ async fn edit(
 #[utoipa::path(delete, path = "/api/v1/roles/{id}", tag = "roles", operation_id = "deleteRole",
     params(("id" = String, Path, format = "uuid", description = "The role."),
         ("force" = Option<bool>, Query, description = "Delete it although somebody has it."),
-        ("If-Match" = Option<String>, Header, description = "The version that is meant.")),
+        ("If-Match" = Option<String>, Header, pattern = r##"^(\*|(W/)?"[!#-~]*")$"##, description = "The version that is meant.")),
     responses((status = 200, description = "The role as it last was.", body = ChangedRole)))]
 async fn remove(
     State(api): State<Api>,

@@ -98,7 +98,7 @@ struct ChangedUser {
 #[utoipa::path(get, path = "/api/v1/users", tag = "users", operation_id = "listUsers",
     params(
         ("organization_id" = Option<String>, Query, format = "uuid", description = "Whose users; absent, those of the caller's organization."),
-        ("email" = Option<String>, Query, description = "The one with this address."),
+        ("email" = Option<String>, Query, format = Email, description = "The one with this address."),
         ("name" = Option<String>, Query, description = "Those with this text in their name, letter case apart."),
         ("active" = Option<bool>, Query, description = "Those who may, or may not, act."),
         ("role_id" = Option<String>, Query, format = "uuid", description = "Those who have this role."),
@@ -225,7 +225,7 @@ struct UserEdit {
 
 /// Changes the name or the roles of a user.
 #[utoipa::path(patch, path = "/api/v1/users/{id}", tag = "users", operation_id = "editUser", request_body = UserEdit,
-    params(("id" = String, Path, format = "uuid", description = "The user."), ("If-Match" = Option<String>, Header, description = "The version that the edit was made from.")),
+    params(("id" = String, Path, format = "uuid", description = "The user."), ("If-Match" = Option<String>, Header, pattern = r##"^(\*|(W/)?"[!#-~]*")$"##, description = "The version that the edit was made from.")),
     responses((status = 200, description = "The user as they are now.", body = ChangedUser, headers(("ETag" = String, description = "Their version.")))))]
 async fn edit(
     State(api): State<Api>,
@@ -255,7 +255,7 @@ async fn edit(
 /// Ends what a user may; keys that depend on them are refused.
 #[utoipa::path(post, path = "/api/v1/users/{id}/disable", tag = "users", operation_id = "disableUser",
     request_body(content = Option<Nothing>),
-    params(("id" = String, Path, format = "uuid", description = "The user."), ("If-Match" = Option<String>, Header, description = "The version that is meant.")),
+    params(("id" = String, Path, format = "uuid", description = "The user."), ("If-Match" = Option<String>, Header, pattern = r##"^(\*|(W/)?"[!#-~]*")$"##, description = "The version that is meant.")),
     responses((status = 200, description = "The user as they are now.", body = ChangedUser, headers(("ETag" = String, description = "Their version.")))))]
 async fn disable(
     State(api): State<Api>,
@@ -275,7 +275,7 @@ async fn disable(
 /// Lets a user act again.
 #[utoipa::path(post, path = "/api/v1/users/{id}/enable", tag = "users", operation_id = "enableUser",
     request_body(content = Option<Nothing>),
-    params(("id" = String, Path, format = "uuid", description = "The user."), ("If-Match" = Option<String>, Header, description = "The version that is meant.")),
+    params(("id" = String, Path, format = "uuid", description = "The user."), ("If-Match" = Option<String>, Header, pattern = r##"^(\*|(W/)?"[!#-~]*")$"##, description = "The version that is meant.")),
     responses((status = 200, description = "The user as they are now.", body = ChangedUser, headers(("ETag" = String, description = "Their version.")))))]
 async fn enable(
     State(api): State<Api>,
@@ -294,7 +294,7 @@ async fn enable(
 
 /// Removes a user for good; keys that depend on them are refused.
 #[utoipa::path(delete, path = "/api/v1/users/{id}", tag = "users", operation_id = "deleteUser",
-    params(("id" = String, Path, format = "uuid", description = "The user."), ("If-Match" = Option<String>, Header, description = "The version that is meant.")),
+    params(("id" = String, Path, format = "uuid", description = "The user."), ("If-Match" = Option<String>, Header, pattern = r##"^(\*|(W/)?"[!#-~]*")$"##, description = "The version that is meant.")),
     responses((status = 200, description = "The user as they last were.", body = ChangedUser)))]
 async fn remove(
     State(api): State<Api>,

@@ -84,8 +84,8 @@ async fn read(State(api): State<Api>, Asker { valid, .. }: Asker) -> Result<Resp
 /// Gives the caller's own key a new secret.
 #[utoipa::path(post, path = "/api/v1/whoami/rotate", tag = "whoami", operation_id = "rotateOwnKey",
     request_body(content = Option<Rotation>),
-    params(("If-Match" = Option<String>, Header, description = "The version that is meant."),
-        ("Idempotency-Key" = Option<String>, Header, max_length = 255, description = "A repeat with the same key and body within ten minutes gets the same answer.")),
+    params(("If-Match" = Option<String>, Header, pattern = r##"^(\*|(W/)?"[!#-~]*")$"##, description = "The version that is meant."),
+        ("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255, pattern = "^[!-~]+$", description = "A repeat with the same key and body within ten minutes gets the same answer.")),
     responses((status = 200, description = "The key and its new secret.", body = IssuedKey, headers(("ETag" = String, description = "Its version.")))))]
 async fn rotate(
     State(api): State<Api>,

@@ -99,7 +99,7 @@ async fn read(
 
 /// Changes the settings of an organization.
 #[utoipa::path(patch, path = "/api/v1/organizations/{id}/settings", tag = "organizations", operation_id = "editSettings", request_body = SettingsEdit,
-    params(("id" = String, Path, format = "uuid", description = "The organization."), ("If-Match" = Option<String>, Header, description = "The version that the edit was made from.")),
+    params(("id" = String, Path, format = "uuid", description = "The organization."), ("If-Match" = Option<String>, Header, pattern = r##"^(\*|(W/)?"[!#-~]*")$"##, description = "The version that the edit was made from.")),
     responses((status = 200, description = "The settings as they are now.", body = ChangedSettings, headers(("ETag" = String, description = "Their version.")))))]
 async fn edit(
     State(api): State<Api>,
