@@ -171,3 +171,49 @@ fn verdicts_reads_and_freshness_are_counted() {
         }
     });
 }
+
+#[test]
+fn a_certificate_is_read_again_and_a_bad_one_is_named() {
+    testkit::run(Engine::Sqlite, |database| async move {
+        let gate = Gate::open(&database).await;
+        let directory = tempfile::tempdir().unwrap();
+        let (chain, key) = (
+            directory.path().join("chain.pem"),
+            directory.path().join("key.pem"),
+        );
+        let renew = || {
+            let issued = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+            std::fs::write(&chain, issued.cert.pem()).unwrap();
+            std::fs::write(&key, issued.signing_key.serialize_pem()).unwrap();
+        };
+        renew();
+        let text = format!(
+            "[server]\nlisten = \"\"\ntls_listen = \"127.0.0.1:0\"\ntls_certificate = {chain:?}\ntls_key = {key:?}\n"
+        );
+        let file = Some((Path::new("test.toml").to_owned(), text));
+        let config = Config::load(&Sources {
+            file,
+            ..Sources::default()
+        })
+        .unwrap()
+        .config;
+        let tls = server::assembly::tls(&config.server).unwrap();
+        let listeners = Listeners::bind(&config.server, tls).await.unwrap();
+        let parts = Parts {
+            authority: gate.authority.clone(),
+            config,
+            version: "test",
+            run: 7,
+        };
+        let running = server::start(parts, listeners).await.unwrap();
+        assert!(running.addresses().tls.is_some() && running.addresses().plain.is_none());
+        renew();
+        running.reload_certificate().unwrap();
+        std::fs::write(&key, "nothing").unwrap();
+        assert!(running.reload_certificate().is_err());
+        std::fs::remove_file(&chain).unwrap();
+        let error = running.reload_certificate().unwrap_err().to_string();
+        assert!(error.contains("chain.pem"), "{error}");
+        running.stop().await.unwrap();
+    });
+}
