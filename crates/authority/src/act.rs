@@ -10,7 +10,7 @@ use crate::failure::{Failure, Refusal};
 use crate::world::World;
 
 /// The most things in one page.
-pub const MAX_PAGE: usize = 1000;
+pub(crate) const MAX_PAGE: usize = store::change::MAX_PAGE;
 
 /// What came of a change.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,7 +31,8 @@ impl Authority {
         rule: impl Fn(&World, &Ceiling) -> Result<(), Refusal> + Send + 'static,
         body: impl FnMut(&mut Change<'_>) -> Result<T, Failure> + Send + 'static,
     ) -> Result<Done<T>, Failure> {
-        self.act_guarded(caller, needs, rule, |_| Ok(()), body).await
+        self.act_guarded(caller, needs, rule, |_| Ok(()), body)
+            .await
     }
 
     /// [`Authority::act`] with a law of its own: `law` sees, under the lock, the rows as they would be after the
@@ -47,7 +48,9 @@ impl Authority {
         for need in &needs {
             self.permit(caller, need).await?;
         }
-        let organization = needs.first().map_or(caller.organization, |need| need.organization);
+        let organization = needs
+            .first()
+            .map_or(caller.organization, |need| need.organization);
         let ceiling = self.ceiling(caller, organization).await?;
         rule(&self.world(), &ceiling)?;
         let (authority, who, now) = (self.clone(), caller.clone(), self.now());
@@ -55,9 +58,15 @@ impl Authority {
             authority.recheck(view, &who, &needs, now, &rule)?;
             law(view)
         };
-        let changed = self.store().change(caller.actor(), now, authorize, body).await?;
+        let changed = self
+            .store()
+            .change(caller.actor(), now, authorize, body)
+            .await?;
         let revision = self.settle(&changed).await?;
-        Ok(Done { value: changed.value, revision })
+        Ok(Done {
+            value: changed.value,
+            revision,
+        })
     }
 }
 
@@ -77,7 +86,9 @@ pub(crate) fn refuse_stale(version: i64, expected: Option<i64>) -> Result<(), Re
 /// What somebody is told who may not see a thing: that there is none.
 pub(crate) fn hidden(failure: Failure, thing: &'static str) -> Failure {
     match failure {
-        Failure::Refused(Refusal::NotFound(_) | Refusal::Forbidden { .. }) => Refusal::NotFound(thing).into(),
+        Failure::Refused(Refusal::NotFound(_) | Refusal::Forbidden { .. }) => {
+            Refusal::NotFound(thing).into()
+        }
         other => other,
     }
 }

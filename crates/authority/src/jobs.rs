@@ -207,13 +207,21 @@ impl Authority {
             Over::Tokens => self.purge_tokens(now - keep.tokens).await?,
             Over::Families => self.purge_families(now - keep.families).await?,
             Over::Nonces => store.purge_nonces(now, keep.batch).await?,
-            Over::Answers => store.erase_answers(now - self.settings().repeat_within, keep.batch).await?,
+            Over::Answers => {
+                store
+                    .erase_answers(now - self.settings().repeat_within, keep.batch)
+                    .await?
+            }
             Over::Idempotency => {
                 store
                     .purge_idempotency(now - keep.idempotency, keep.batch)
                     .await?
             }
-            Over::Usage => store.purge_hourly_usage(now - keep.usage, keep.batch).await?,
+            Over::Usage => {
+                store
+                    .purge_hourly_usage(now - keep.usage, keep.batch)
+                    .await?
+            }
             Over::Meters => store.purge_meters(now, keep.batch).await?,
             Over::Feed => store.purge_feed(now - keep.feed, keep.batch).await?,
             Over::Notices => store.purge_notices(now - keep.notices, keep.batch).await?,

@@ -60,7 +60,11 @@ impl Authority {
         caller: &Caller,
         command: CreateOrganization,
     ) -> Result<Done<Organization>, Failure> {
-        let need = Need { scope: WRITE, organization: caller.organization, product: None };
+        let need = Need {
+            scope: WRITE,
+            organization: caller.organization,
+            product: None,
+        };
         self.permit(caller, &need).await?;
         let parent = parent_of(&self.world(), caller, &command)?;
         let now = self.now();
@@ -81,10 +85,17 @@ impl Authority {
                 if let Some(parent) = fresh.parent {
                     let manager = stored(change, parent)?;
                     if manager.kind != OrganizationKind::Manager || !manager.active {
-                        return Err(Refusal::invalid("parent_id", "this organization manages no others").into());
+                        return Err(Refusal::invalid(
+                            "parent_id",
+                            "this organization manages no others",
+                        )
+                        .into());
                     }
                 }
-                let organization = Organization { number: change.next_number(NUMBERS)?, ..fresh.clone() };
+                let organization = Organization {
+                    number: change.next_number(NUMBERS)?,
+                    ..fresh.clone()
+                };
                 change.insert_organization(&organization, Action::OrganizationCreated, "{}")?;
                 Ok(organization)
             })
@@ -93,7 +104,11 @@ impl Authority {
     }
 
     /// One organization, if the caller may see it.
-    pub async fn organization(&self, caller: &Caller, id: OrganizationId) -> Result<Organization, Failure> {
+    pub async fn organization(
+        &self,
+        caller: &Caller,
+        id: OrganizationId,
+    ) -> Result<Organization, Failure> {
         self.seen_organization(caller, READ, id).await
     }
 
@@ -106,7 +121,11 @@ impl Authority {
         after: Option<OrganizationId>,
         limit: usize,
     ) -> Result<Vec<Organization>, Failure> {
-        let need = |organization| Need { scope: READ, organization, product: None };
+        let need = |organization| Need {
+            scope: READ,
+            organization,
+            product: None,
+        };
         // Who may not see its own may not see any: that is an answer, not an empty page.
         self.permit(caller, &need(caller.organization)).await?;
         let world = self.world();
@@ -114,7 +133,10 @@ impl Authority {
             .organizations
             .values()
             .filter(|organization| after.is_none_or(|after| organization.id > after))
-            .filter(|organization| is_operator(&world, caller) || world.administers(caller.organization, organization.id))
+            .filter(|organization| {
+                is_operator(&world, caller)
+                    || world.administers(caller.organization, organization.id)
+            })
             .filter(|organization| filter.fits(organization))
             .collect();
         known.sort_by_key(|organization| organization.id);
@@ -141,7 +163,11 @@ impl Authority {
         version: Option<i64>,
     ) -> Result<Done<Organization>, Failure> {
         self.seen_organization(caller, WRITE, id).await?;
-        let need = Need { scope: WRITE, organization: id, product: None };
+        let need = Need {
+            scope: WRITE,
+            organization: id,
+            product: None,
+        };
         let law = {
             let name = name.clone();
             move |view: &View<'_>| named_once(view, &name)
@@ -152,7 +178,10 @@ impl Authority {
             if organization.name == name {
                 return Ok(organization);
             }
-            let renamed = Organization { name: name.clone(), ..organization };
+            let renamed = Organization {
+                name: name.clone(),
+                ..organization
+            };
             Ok(change.update_organization(renamed, Action::OrganizationEdited, "{}")?)
         })
         .await
@@ -166,7 +195,8 @@ impl Authority {
         id: OrganizationId,
         version: Option<i64>,
     ) -> Result<Done<Organization>, Failure> {
-        self.set_organization_active(caller, id, version, false).await
+        self.set_organization_active(caller, id, version, false)
+            .await
     }
 
     /// Brings an organization back into use.
@@ -176,7 +206,8 @@ impl Authority {
         id: OrganizationId,
         version: Option<i64>,
     ) -> Result<Done<Organization>, Failure> {
-        self.set_organization_active(caller, id, version, true).await
+        self.set_organization_active(caller, id, version, true)
+            .await
     }
 
     async fn set_organization_active(
@@ -187,22 +218,42 @@ impl Authority {
         active: bool,
     ) -> Result<Done<Organization>, Failure> {
         self.seen_organization(caller, WRITE, id).await?;
-        let need = Need { scope: WRITE, organization: id, product: None };
+        let need = Need {
+            scope: WRITE,
+            organization: id,
+            product: None,
+        };
         // Who switched off its own organization could not switch it on again.
         if caller.organization == id && caller.key().is_some() {
-            return Err(Refusal::Ceiling("switching your own organization on or off".to_owned()).into());
+            return Err(
+                Refusal::Ceiling("switching your own organization on or off".to_owned()).into(),
+            );
         }
         self.act(caller, vec![need], gives_nothing, move |change| {
             let organization = stored(change, id)?;
             refuse_stale(organization.version, version)?;
             if organization.number == OPERATOR {
-                return Err(Refusal::Conflict("the operator's organization stays in use".to_owned()).into());
+                return Err(Refusal::Conflict(
+                    "the operator's organization stays in use".to_owned(),
+                )
+                .into());
             }
             if organization.active == active {
                 return Ok(organization);
             }
-            let action = if active { Action::OrganizationEnabled } else { Action::OrganizationDisabled };
-            Ok(change.update_organization(Organization { active, ..organization }, action, "{}")?)
+            let action = if active {
+                Action::OrganizationEnabled
+            } else {
+                Action::OrganizationDisabled
+            };
+            Ok(change.update_organization(
+                Organization {
+                    active,
+                    ..organization
+                },
+                action,
+                "{}",
+            )?)
         })
         .await
     }
@@ -214,10 +265,18 @@ impl Authority {
         scope: &'static str,
         id: OrganizationId,
     ) -> Result<Organization, Failure> {
-        let need = |scope| Need { scope, organization: id, product: None };
-        self.permit(caller, &need(READ)).await.map_err(|refusal| hidden(refusal, "organization"))?;
+        let need = |scope| Need {
+            scope,
+            organization: id,
+            product: None,
+        };
+        self.permit(caller, &need(READ))
+            .await
+            .map_err(|refusal| hidden(refusal, "organization"))?;
         let world = self.world();
-        let known = world.organization(id).ok_or(Refusal::NotFound("organization"))?;
+        let known = world
+            .organization(id)
+            .ok_or(Refusal::NotFound("organization"))?;
         if scope != READ {
             self.permit(caller, &need(scope)).await?;
         }
@@ -227,10 +286,16 @@ impl Authority {
 
 impl OrganizationFilter {
     fn fits(&self, organization: &Organization) -> bool {
-        self.name_has.as_ref().is_none_or(|part| organization.name.fold().contains(&part.to_lowercase()))
+        self.name_has
+            .as_ref()
+            .is_none_or(|part| organization.name.fold().contains(&part.to_lowercase()))
             && self.kind.is_none_or(|kind| kind == organization.kind)
-            && self.parent.is_none_or(|parent| organization.parent == Some(parent))
-            && self.active.is_none_or(|active| active == organization.active)
+            && self
+                .parent
+                .is_none_or(|parent| organization.parent == Some(parent))
+            && self
+                .active
+                .is_none_or(|active| active == organization.active)
     }
 }
 
@@ -249,18 +314,24 @@ fn parent_of(
     let own_manages = own.is_some_and(|own| own.kind == OrganizationKind::Manager);
     if !is_operator(world, caller) {
         let managed_here = command.kind == OrganizationKind::Managed
-            && command.parent.is_none_or(|parent| parent == caller.organization);
+            && command
+                .parent
+                .is_none_or(|parent| parent == caller.organization);
         if !(own_manages && managed_here) {
             return Err(Refusal::Ceiling("making such an organization".to_owned()));
         }
     }
     match (command.kind, command.parent) {
         (OrganizationKind::Managed, None) if own_manages => Ok(Some(caller.organization)),
-        (OrganizationKind::Managed, None) => {
-            Err(Refusal::invalid("parent_id", "a managed organization needs the manager it belongs to"))
-        }
+        (OrganizationKind::Managed, None) => Err(Refusal::invalid(
+            "parent_id",
+            "a managed organization needs the manager it belongs to",
+        )),
         (OrganizationKind::Managed, Some(parent)) => Ok(Some(parent)),
-        (_, Some(_)) => Err(Refusal::invalid("parent_id", "only a managed organization has a manager")),
+        (_, Some(_)) => Err(Refusal::invalid(
+            "parent_id",
+            "only a managed organization has a manager",
+        )),
         (_, None) => Ok(None),
     }
 }

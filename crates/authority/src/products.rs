@@ -42,11 +42,26 @@ impl Authority {
     }
 
     /// One product.
-    pub async fn product_seen(&self, caller: &Caller, name: &ProductName) -> Result<SeenProduct, Failure> {
+    pub async fn product_seen(
+        &self,
+        caller: &Caller,
+        name: &ProductName,
+    ) -> Result<SeenProduct, Failure> {
         let organization: OrganizationId = caller.organization;
-        self.permit(caller, &Need { scope: READ, organization, product: Some(name.clone()) }).await?;
+        self.permit(
+            caller,
+            &Need {
+                scope: READ,
+                organization,
+                product: Some(name.clone()),
+            },
+        )
+        .await?;
         let world = self.world();
-        let product = world.product(name).ok_or(Refusal::NotFound("product"))?.clone();
+        let product = world
+            .product(name)
+            .ok_or(Refusal::NotFound("product"))?
+            .clone();
         let ceiling = self.ceiling(caller, organization).await?;
         let roles = visible_roles(&ceiling, &product.roles).cloned().collect();
         Ok(SeenProduct { product, roles })

@@ -10,10 +10,10 @@ use credential::key::{Maker, State};
 use credential::organization::{Organization, User};
 use credential::role::Role;
 use credential::time::{Instant, Span};
-use store::{Change, Found, View};
 use store::audit::AuditFilter;
 use store::compare::{ComparePlace, KINDS};
 use store::tokens::RevokedToken;
+use store::{Change, Found, View};
 
 pub use store::compare::{Mismatch, Wrong};
 
@@ -39,15 +39,26 @@ pub struct CompareStep {
 impl Authority {
     /// Compares the next batch, and takes out of use what disagrees. Gives what it found, and where to go on; `None` at
     /// the end.
-    pub async fn compare_rows(&self, from: CompareStep) -> Result<(Vec<Mismatch>, Option<CompareStep>), Failure> {
-        let Some(kind) = KINDS.get(from.kind) else { return Ok((Vec::new(), None)) };
+    pub async fn compare_rows(
+        &self,
+        from: CompareStep,
+    ) -> Result<(Vec<Mismatch>, Option<CompareStep>), Failure> {
+        let Some(kind) = KINDS.get(from.kind) else {
+            return Ok((Vec::new(), None));
+        };
         let compared = self.store().compare(*kind, from.place, BATCH).await?;
         for mismatch in &compared.mismatches {
             self.suspend(mismatch).await?;
         }
         let next = match compared.next {
-            Some(place) => Some(CompareStep { kind: from.kind, place: Some(place) }),
-            None if from.kind + 1 < KINDS.len() => Some(CompareStep { kind: from.kind + 1, place: None }),
+            Some(place) => Some(CompareStep {
+                kind: from.kind,
+                place: Some(place),
+            }),
+            None if from.kind + 1 < KINDS.len() => Some(CompareStep {
+                kind: from.kind + 1,
+                place: None,
+            }),
             None => None,
         };
         Ok((compared.mismatches, next))
@@ -74,8 +85,13 @@ impl Authority {
             subject_id: Some(subject.id.clone()),
             ..AuditFilter::default()
         };
-        let last = self.store().view(move |view| view.audit_page(&filter, None, LOOK_BACK)).await?;
-        let last = last.into_iter().find(|sealed| sealed.event.subject_version > 0);
+        let last = self
+            .store()
+            .view(move |view| view.audit_page(&filter, None, LOOK_BACK))
+            .await?;
+        let last = last
+            .into_iter()
+            .find(|sealed| sealed.event.subject_version > 0);
         let organization = last.as_ref().and_then(|sealed| sealed.event.organization);
         // Told once for the state that the trail knows; when the row was changed since, that is another state.
         let known = last.map_or(0, |sealed| sealed.event.seq);
@@ -92,7 +108,12 @@ impl Authority {
                     if !change.raise_notice(&notice)? {
                         return Ok(());
                     }
-                    change.note(Action::TamperingFound, subject.clone(), organization, &notice.body);
+                    change.note(
+                        Action::TamperingFound,
+                        subject.clone(),
+                        organization,
+                        &notice.body,
+                    );
                     // Replicas that still hold the row as it was read it again.
                     change.announce(&subject);
                     take_out_of_use(change, &subject, organization, wrong, now)
@@ -132,42 +153,73 @@ fn take_out_of_use(
             }
         }
         SubjectKind::User => {
-            if let Some(Found::Good(user)) = id.parse().ok().map_or(Ok(None), |id| change.user(id))?
+            if let Some(Found::Good(user)) =
+                id.parse().ok().map_or(Ok(None), |id| change.user(id))?
                 && user.active
             {
-                change.update_user(User { active: false, ..user }, Action::UserDisabled, DETAIL)?;
+                change.update_user(
+                    User {
+                        active: false,
+                        ..user
+                    },
+                    Action::UserDisabled,
+                    DETAIL,
+                )?;
             }
         }
         SubjectKind::Organization => {
             // Without the operator's organization nobody could look into it.
-            if let Some(Found::Good(found)) = id.parse().ok().map_or(Ok(None), |id| change.organization(id))?
+            if let Some(Found::Good(found)) = id
+                .parse()
+                .ok()
+                .map_or(Ok(None), |id| change.organization(id))?
                 && found.active
                 && found.number != OPERATOR
             {
-                let off = Organization { active: false, ..found };
+                let off = Organization {
+                    active: false,
+                    ..found
+                };
                 change.update_organization(off, Action::OrganizationDisabled, DETAIL)?;
             }
         }
         SubjectKind::Role => {
-            if let Some(Found::Good(role)) = id.parse().ok().map_or(Ok(None), |id| change.role(id))?
+            if let Some(Found::Good(role)) =
+                id.parse().ok().map_or(Ok(None), |id| change.role(id))?
                 && !role.deleted
             {
-                change.update_role(Role { deleted: true, ..role }, Action::RoleDeleted, DETAIL)?;
+                change.update_role(
+                    Role {
+                        deleted: true,
+                        ..role
+                    },
+                    Action::RoleDeleted,
+                    DETAIL,
+                )?;
             }
         }
         SubjectKind::Family => {
-            if let Some(Found::Good(family)) = id.parse().ok().map_or(Ok(None), |id| change.family(id))?
+            if let Some(Found::Good(family)) =
+                id.parse().ok().map_or(Ok(None), |id| change.family(id))?
                 && family.dead.is_none()
             {
-                let mut dead = family;
-                dead.dead = Some((now, Death::Revoked));
-                change.update_family(dead, Action::FamilyRevoked, DETAIL)?;
+                change.update_family(
+                    family.die(Death::Revoked, now),
+                    Action::FamilyRevoked,
+                    DETAIL,
+                )?;
             }
         }
         SubjectKind::Token if wrong == Wrong::Deleted => {
             if let (Ok(id), Some(organization)) = (id.parse::<TokenId>(), organization) {
                 let key = KeyId::from_bytes([0; 16]);
-                let again = RevokedToken { id, organization, key, expires_at: now + UNKNOWN_EXPIRY, at: now };
+                let again = RevokedToken {
+                    id,
+                    organization,
+                    key,
+                    expires_at: now + UNKNOWN_EXPIRY,
+                    at: now,
+                };
                 change.revoke_token(&again, DETAIL)?;
             }
         }
@@ -175,7 +227,8 @@ fn take_out_of_use(
             if let Some(Found::Good(mut key)) = change.signing_key(id)?
                 && key.revoked_at.is_none()
             {
-                (key.retired_at, key.revoked_at, key.not_after) = (key.retired_at.or(Some(now)), Some(now), Some(now));
+                (key.retired_at, key.revoked_at, key.not_after) =
+                    (key.retired_at.or(Some(now)), Some(now), Some(now));
                 change.update_signing_key(key, Action::SigningKeyRevoked, DETAIL)?;
             }
         }

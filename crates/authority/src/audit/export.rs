@@ -391,7 +391,7 @@ pub(crate) fn checkpoint_of(line: Line) -> Option<Checkpoint> {
 }
 
 pub(crate) fn bytes(text: &str) -> Option<Vec<u8>> {
-    if !text.is_ascii() || text.len() % 2 != 0 {
+    if !text.is_ascii() || !text.len().is_multiple_of(2) {
         return None;
     }
     (0..text.len())

@@ -8,8 +8,8 @@ use credential::event::{Break, Checkpoint, Sealed, genesis};
 use store::change::MAIN_CHAIN;
 
 use super::export::{ExportedEvent, FORMAT, Line, bytes, checkpoint_of};
-use super::walk::{Flaw, Told, Walk, unhex};
 use super::is_genuine;
+use super::walk::{Flaw, Told, Walk, unhex};
 
 /// The longest line that is read: above the longest event (8 KiB of detail, each byte escaped at worst).
 const MAX_LINE: u64 = 128 * 1024;
@@ -55,7 +55,9 @@ pub enum BadExport {
     #[error("the file is not an audit export of format {FORMAT}")]
     NoHeader,
     /// It has the events of one organization only, which hang on others that are not in it.
-    #[error("the file has the events of one organization only; only the whole trail can be verified")]
+    #[error(
+        "the file has the events of one organization only; only the whole trail can be verified"
+    )]
     Partial,
     /// It has no last line.
     #[error("the file was cut short: its last line is missing")]
@@ -78,8 +80,15 @@ pub(crate) fn verify_each(
     mut each: impl FnMut(&Sealed),
 ) -> Result<OfflineReport, BadExport> {
     let mut lines = Lines { input, number: 0 };
-    let Some(Line::Header { format: FORMAT, organization, start_seq, start_hash, key_id, public_key, .. }) =
-        lines.next()?
+    let Some(Line::Header {
+        format: FORMAT,
+        organization,
+        start_seq,
+        start_hash,
+        key_id,
+        public_key,
+        ..
+    }) = lines.next()?
     else {
         return Err(BadExport::NoHeader);
     };
@@ -152,7 +161,11 @@ impl Verifier {
         if let Some(kept) = here {
             self.checkpoint(kept)?;
         }
-        if self.events.len() >= STEP { self.walk() } else { Ok(()) }
+        if self.events.len() >= STEP {
+            self.walk()
+        } else {
+            Ok(())
+        }
     }
 
     fn checkpoint(&mut self, point: Checkpoint) -> Result<(), BadExport> {
@@ -183,12 +196,14 @@ impl Verifier {
         let seq = sealed.event.seq;
         let walk = match self.issued.get_mut(&chain) {
             Some(walk) => walk,
-            None if seq == 1 => {
-                self.issued.entry(chain.clone()).or_insert(Walk::from(&chain, (0, genesis(&chain))))
-            }
+            None if seq == 1 => self
+                .issued
+                .entry(chain.clone())
+                .or_insert(Walk::from(&chain, (0, genesis(&chain)))),
             None => {
                 // Older events were purged: the first that is left is what the rest hangs on.
-                self.issued.insert(chain.clone(), Walk::from(&chain, (seq, sealed.hash)));
+                self.issued
+                    .insert(chain.clone(), Walk::from(&chain, (seq, sealed.hash)));
                 return Ok(());
             }
         };
@@ -209,7 +224,11 @@ impl Verifier {
             }
         }
         for (chain, walk) in &self.issued {
-            if self.told.anchor(chain).is_some_and(|told| told.seq > walk.seq) {
+            if self
+                .told
+                .anchor(chain)
+                .is_some_and(|told| told.seq > walk.seq)
+            {
                 return Err(walk.broken(Break::Truncated(walk.seq)).into());
             }
         }
@@ -230,6 +249,8 @@ impl<R: BufRead> Lines<R> {
             return Ok(None);
         }
         self.number += 1;
-        serde_json::from_str(&text).map(Some).map_err(|_| BadExport::Line(self.number))
+        serde_json::from_str(&text)
+            .map(Some)
+            .map_err(|_| BadExport::Line(self.number))
     }
 }

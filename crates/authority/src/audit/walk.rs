@@ -79,15 +79,30 @@ pub(crate) struct Walk {
 
 impl Walk {
     pub(crate) fn from(chain: &str, start: (i64, [u8; 32])) -> Self {
-        Self { chain: chain.to_owned(), seq: start.0, hash: start.1, sealed: start.0 }
+        Self {
+            chain: chain.to_owned(),
+            seq: start.0,
+            hash: start.1,
+            sealed: start.0,
+        }
     }
 
     /// Walks on over the next events, held against the checkpoints that speak of them.
-    pub(crate) fn step(&mut self, events: Vec<Sealed>, checkpoints: &[Checkpoint]) -> Result<(), Flaw> {
-        let anchors = Anchors { start: (self.seq, self.hash), checkpoints, head: None };
+    pub(crate) fn step(
+        &mut self,
+        events: Vec<Sealed>,
+        checkpoints: &[Checkpoint],
+    ) -> Result<(), Flaw> {
+        let anchors = Anchors {
+            start: (self.seq, self.hash),
+            checkpoints,
+            head: None,
+        };
         let head = verify_chain(events, anchors).map_err(|at| self.broken(at))?;
         (self.seq, self.hash) = (head.seq, head.hash);
-        self.sealed = self.sealed.max(checkpoints.last().map_or(0, |last| last.seq.min(head.seq)));
+        self.sealed = self
+            .sealed
+            .max(checkpoints.last().map_or(0, |last| last.seq.min(head.seq)));
         Ok(())
     }
 
@@ -97,7 +112,10 @@ impl Walk {
             return Err(self.broken(Break::Truncated(self.seq)));
         }
         if self.seq == head.0 && self.hash != head.1 {
-            return Err(self.broken(Break::Rewritten { since: self.sealed + 1, until: self.seq }));
+            return Err(self.broken(Break::Rewritten {
+                since: self.sealed + 1,
+                until: self.seq,
+            }));
         }
         Ok(())
     }
@@ -105,10 +123,16 @@ impl Walk {
     pub(crate) fn broken(&self, at: Break) -> Flaw {
         // A step knows only of its own beginning; the walk knows the last place that was vouched for.
         let at = match at {
-            Break::Rewritten { until, .. } => Break::Rewritten { since: (self.sealed + 1).min(until), until },
+            Break::Rewritten { until, .. } => Break::Rewritten {
+                since: (self.sealed + 1).min(until),
+                until,
+            },
             at => at,
         };
-        Flaw::Broken { chain: self.chain.clone(), at }
+        Flaw::Broken {
+            chain: self.chain.clone(),
+            at,
+        }
     }
 }
 
@@ -118,7 +142,10 @@ pub(crate) struct Told(BTreeMap<String, (i64, [u8; 32])>);
 
 impl Told {
     pub(crate) fn note(&mut self, events: &[Sealed]) {
-        for sealed in events.iter().filter(|sealed| sealed.event.action == Action::CheckpointSigned) {
+        for sealed in events
+            .iter()
+            .filter(|sealed| sealed.event.action == Action::CheckpointSigned)
+        {
             for IssuanceHead { chain, seq, hash } in IssuanceHead::told_by(&sealed.event) {
                 if let Some(hash) = unhex(&hash) {
                     self.0.insert(chain, (seq, hash));
@@ -177,9 +204,15 @@ impl Authority {
         let mut heads: BTreeMap<String, (i64, [u8; 32])> = BTreeMap::new();
         loop {
             let after = heads.keys().next_back().cloned().unwrap_or_default();
-            let page = self.store().view(move |view| view.issuance_heads(&after, STEP)).await?;
+            let page = self
+                .store()
+                .view(move |view| view.issuance_heads(&after, STEP))
+                .await?;
             let full = page.len() == STEP;
-            heads.extend(page.into_iter().map(|(chain, seq, hash)| (chain, (seq, hash))));
+            heads.extend(
+                page.into_iter()
+                    .map(|(chain, seq, hash)| (chain, (seq, hash))),
+            );
             if !full {
                 break;
             }
@@ -188,22 +221,35 @@ impl Authority {
             heads.entry(chain.clone()).or_insert((0, genesis(chain)));
         }
         for (chain, head) in heads {
-            if let Some(flaw) = self.walk_issuance(report, &chain, head, told.anchor(&chain)).await? {
+            if let Some(flaw) = self
+                .walk_issuance(report, &chain, head, told.anchor(&chain))
+                .await?
+            {
                 return Ok(Some(flaw));
             }
         }
         Ok(None)
     }
 
-    async fn walk_main(&self, report: &mut AuditReport, told: &mut Told) -> Result<Option<Flaw>, Failure> {
+    async fn walk_main(
+        &self,
+        report: &mut AuditReport,
+        told: &mut Told,
+    ) -> Result<Option<Flaw>, Failure> {
         let (head, start, last) = self
             .store()
             .view(|view| -> Result<_, Fault> {
-                Ok((view.audit_head()?, view.audit_start()?, view.last_checkpoint(None)?))
+                Ok((
+                    view.audit_head()?,
+                    view.audit_start()?,
+                    view.last_checkpoint(None)?,
+                ))
             })
             .await?;
         report.head = head.0;
-        let Some(start) = start else { return Ok(Some(Flaw::NoBeginning)) };
+        let Some(start) = start else {
+            return Ok(Some(Flaw::NoBeginning));
+        };
         let (key_id, public_key) = self.audit_public_key();
         let mut walk = Walk::from(MAIN_CHAIN, start);
         loop {
@@ -211,13 +257,19 @@ impl Authority {
             let (mut events, mut checkpoints) = self
                 .store()
                 .view(move |view| -> Result<_, Fault> {
-                    Ok((view.audit_chain(after, STEP)?, view.checkpoints_after(after, STEP)?))
+                    Ok((
+                        view.audit_chain(after, STEP)?,
+                        view.checkpoints_after(after, STEP)?,
+                    ))
                 })
                 .await?;
             events.retain(|sealed| sealed.event.seq <= head.0);
             let until = events.last().map_or(after, |sealed| sealed.event.seq);
             checkpoints.retain(|checkpoint| checkpoint.seq <= until);
-            if let Some(bad) = checkpoints.iter().find(|point| !is_genuine(point, &key_id, &public_key)) {
+            if let Some(bad) = checkpoints
+                .iter()
+                .find(|point| !is_genuine(point, &key_id, &public_key))
+            {
                 return Ok(Some(Flaw::Unsigned { seq: bad.seq }));
             }
             if events.is_empty() {
@@ -236,7 +288,11 @@ impl Authority {
         if let Some(last) = last.filter(|last| last.seq > walk.seq) {
             let genuine = is_genuine(&last, &key_id, &public_key);
             let cut = walk.broken(Break::Truncated(walk.seq));
-            return Ok(Some(if genuine { cut } else { Flaw::Unsigned { seq: last.seq } }));
+            return Ok(Some(if genuine {
+                cut
+            } else {
+                Flaw::Unsigned { seq: last.seq }
+            }));
         }
         Ok(walk.end(head).err())
     }
@@ -251,7 +307,10 @@ impl Authority {
         let mut walk: Option<Walk> = None;
         loop {
             let (name, after) = (chain.to_owned(), walk.as_ref().map_or(0, |walk| walk.seq));
-            let mut events = self.store().view(move |view| view.issuance_chain(&name, after, STEP)).await?;
+            let mut events = self
+                .store()
+                .view(move |view| view.issuance_chain(&name, after, STEP))
+                .await?;
             events.retain(|sealed| sealed.event.seq <= head.0);
             let Some(first) = events.first() else { break };
             report.issued += events.len() as u64;
@@ -264,22 +323,37 @@ impl Authority {
                     if !whole {
                         events.remove(0);
                     }
-                    walk.insert(Walk::from(chain, if whole { (0, genesis(chain)) } else { start }))
+                    walk.insert(Walk::from(
+                        chain,
+                        if whole { (0, genesis(chain)) } else { start },
+                    ))
                 }
             };
             let until = events.last().map_or(walk.seq, |sealed| sealed.event.seq);
-            let here = told.iter().filter(|told| told.seq > walk.seq && told.seq <= until).cloned();
+            let here = told
+                .iter()
+                .filter(|told| told.seq > walk.seq && told.seq <= until)
+                .cloned();
             let here: Vec<Checkpoint> = here.collect();
             if let Err(flaw) = walk.step(events, &here) {
                 return Ok(Some(flaw));
             }
         }
-        let end = told.map_or(head, |told| if told.seq > head.0 { (told.seq, told.hash) } else { head });
+        let end = told.map_or(head, |told| {
+            if told.seq > head.0 {
+                (told.seq, told.hash)
+            } else {
+                head
+            }
+        });
         match walk {
             Some(walk) => Ok(walk.end(end).err()),
             // All of it was purged, or there never was any; what was purged ended where the head says.
             None if end == head => Ok(None),
-            None => Ok(Some(Flaw::Broken { chain: chain.to_owned(), at: Break::Truncated(0) })),
+            None => Ok(Some(Flaw::Broken {
+                chain: chain.to_owned(),
+                at: Break::Truncated(0),
+            })),
         }
     }
 }

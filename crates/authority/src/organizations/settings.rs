@@ -34,8 +34,19 @@ impl Authority {
         caller: &Caller,
         organization: OrganizationId,
     ) -> Result<OrganizationSettings, Failure> {
-        self.permit(caller, &Need { scope: READ, organization, product: None }).await?;
-        Ok(self.store().view(move |view| settings_of(view, organization)).await?)
+        self.permit(
+            caller,
+            &Need {
+                scope: READ,
+                organization,
+                product: None,
+            },
+        )
+        .await?;
+        Ok(self
+            .store()
+            .view(move |view| settings_of(view, organization))
+            .await?)
     }
 
     /// Chooses anew when people are told.
@@ -46,31 +57,52 @@ impl Authority {
         policy: Policy,
         version: Option<i64>,
     ) -> Result<Done<OrganizationSettings>, Failure> {
-        if policy.very_soon > policy.soon || policy.soon > MAX_AHEAD || policy.refresh_divisor == 0 {
+        if policy.very_soon > policy.soon || policy.soon > MAX_AHEAD || policy.refresh_divisor == 0
+        {
             let why = "the shorter time ahead is at most the longer one, that at most 732 days, and the divisor is not 0";
             return Err(Refusal::invalid("notices", why).into());
         }
-        let need = Need { scope: WRITE, organization, product: None };
+        let need = Need {
+            scope: WRITE,
+            organization,
+            product: None,
+        };
         self.act(caller, vec![need], gives_nothing, move |change| {
             let now_is = settings_of(change, organization)?;
             refuse_stale(now_is.version, version)?;
-            let value = serde_json::to_string(&policy).map_err(|error| Fault::Shape(error.to_string()))?;
-            let setting =
-                Setting { name: NOTICES.to_owned(), organization: Some(organization), value, version: now_is.version };
+            let value =
+                serde_json::to_string(&policy).map_err(|error| Fault::Shape(error.to_string()))?;
+            let setting = Setting {
+                name: NOTICES.to_owned(),
+                organization: Some(organization),
+                value,
+                version: now_is.version,
+            };
             let written = change.put_setting(setting, "{}")?;
-            Ok(OrganizationSettings { notices: policy.clone(), version: written.version })
+            Ok(OrganizationSettings {
+                notices: policy.clone(),
+                version: written.version,
+            })
         })
         .await
     }
 }
 
 /// What an organization chose. A row that was tampered with counts as not chosen: notices decide about nothing.
-pub(crate) fn settings_of(view: &View<'_>, organization: OrganizationId) -> Result<OrganizationSettings, Fault> {
+pub(crate) fn settings_of(
+    view: &View<'_>,
+    organization: OrganizationId,
+) -> Result<OrganizationSettings, Fault> {
     let found = view.setting(NOTICES, Some(organization))?;
     let version = match &found {
         Some(Found::Good(setting)) => setting.version,
         Some(Found::Tampered(_)) | None => 0,
     };
-    let notices = found.and_then(Found::good).and_then(|setting| serde_json::from_str(&setting.value).ok());
-    Ok(OrganizationSettings { notices: notices.unwrap_or_default(), version })
+    let notices = found
+        .and_then(Found::good)
+        .and_then(|setting| serde_json::from_str(&setting.value).ok());
+    Ok(OrganizationSettings {
+        notices: notices.unwrap_or_default(),
+        version,
+    })
 }

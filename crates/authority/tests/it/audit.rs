@@ -2,7 +2,8 @@
 
 use authority::audit::{AuditQuery, BadExport, Flaw, Trust, Wrong, verify_export};
 use authority::notices::NoticeFilter;
-use authority::{Authority, Refusal};
+use authority::settings::Audit;
+use authority::{Authority, Refusal, Settings};
 use credential::event::{Action, Break, SubjectKind};
 use credential::key::{Denial, Kind};
 use credential::organization::OrganizationKind;
@@ -11,7 +12,7 @@ use store::args;
 use store::audit::AuditFilter;
 
 use crate::people::{ADMINISTRATOR, VERIFIER, organization, person, refused};
-use crate::rig::{Rig, ask, authority_on, follow_until, secret};
+use crate::rig::{Rig, ask, authority_on, follow_until, open_with, secret};
 
 const READ: &str = "sample.orders:read";
 
@@ -244,5 +245,26 @@ testkit::on_each_engine! {
         assert!(rig.authority.sign_checkpoint_if_due().await.unwrap().is_some());
         rig.pass(Span::from_minutes(1)).await;
         assert!(rig.authority.sign_checkpoint_if_due().await.unwrap().is_none(), "nothing happened");
+    }
+
+    async fn each_checkpoint_is_handed_out_as_a_file_of_its_own(database: testkit::Database) {
+        let directory = tempfile::tempdir().unwrap();
+        let rig = Rig::open(&database).await;
+        let settings = Settings {
+            audit: Audit {
+                checkpoint_directory: Some(directory.path().to_owned()),
+                ..Settings::default().audit
+            },
+            ..Settings::default()
+        };
+        let store = rig.authority.store().clone();
+        let authority = open_with(store, rig.clock.clone(), 2, [5; 32], settings).await.unwrap();
+        let signed = authority.sign_checkpoint().await.unwrap().unwrap();
+        let name = format!("checkpoint-{:012}.json", signed.seq);
+        let text = std::fs::read_to_string(directory.path().join(name)).unwrap();
+        let told: serde_json::Value = serde_json::from_str(&text).unwrap();
+        assert_eq!((&told["kind"], &told["seq"]), (&"checkpoint".into(), &signed.seq.into()));
+        assert!(authority.sign_checkpoint().await.unwrap().is_none(), "nothing happened");
+        assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 1);
     }
 }
