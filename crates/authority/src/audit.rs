@@ -71,7 +71,9 @@ impl Authority {
             Ok::<(), Failure>(())
         };
         let signed = self.store().checkpoint(self.now(), sign).await?;
-        if let (Some(checkpoint), Some(directory)) = (&signed, &self.settings().audit.checkpoint_directory) {
+        if let (Some(checkpoint), Some(directory)) =
+            (&signed, &self.settings().audit.checkpoint_directory)
+        {
             self.hand_out(checkpoint, directory).await;
         }
         Ok(signed)
@@ -85,7 +87,11 @@ impl Authority {
             return;
         }
         let path = directory.join(format!("checkpoint-{:012}.json", checkpoint.seq));
-        let made = tokio::fs::OpenOptions::new().write(true).create_new(true).open(&path).await;
+        let made = tokio::fs::OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .open(&path)
+            .await;
         let written = match made {
             Ok(mut file) => match file.write_all(text.as_bytes()).await {
                 Ok(()) => file.sync_all().await,

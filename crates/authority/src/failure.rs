@@ -53,9 +53,7 @@ pub enum Refusal {
     #[error(transparent)]
     Key(#[from] credential::key::Refusal),
     /// The idempotency key was used for something else, or too long ago.
-    #[error(
-        "the idempotency key was used before: for another request, or too long ago"
-    )]
+    #[error("the idempotency key was used before: for another request, or too long ago")]
     IdempotencyKeyUsed,
     /// The caller lost the right while the call was under way.
     #[error("your own rights were restricted while this was under way; nothing was changed")]

@@ -50,7 +50,14 @@ impl Live {
             .filter_map(|grant| world.role(grant.role).filter(|role| !role.deleted))
             .map(|role| role.name.as_str().to_owned())
             .collect();
-        Self { key, rights, scopes, roles, rights_version: world.rights_version, used: AtomicI64::new(0) }
+        Self {
+            key,
+            rights,
+            scopes,
+            roles,
+            rights_version: world.rights_version,
+            used: AtomicI64::new(0),
+        }
     }
 }
 
@@ -122,11 +129,17 @@ impl Keyring {
     }
 
     /// The key, from the store if need be.
-    pub(crate) async fn key(&self, id: KeyId, store: &Store, world: impl Fn() -> Arc<World>) -> Result<Held, Fault> {
+    pub(crate) async fn key(
+        &self,
+        id: KeyId,
+        store: &Store,
+        world: impl Fn() -> Arc<World> + Send + Sync,
+    ) -> Result<Held, Fault> {
+        let world = &world;
         if let Some(held) = self.keys.get(&id) {
             return Ok(held);
         }
-        self.load(&self.keys, id, async || {
+        self.load(&self.keys, id, || async move {
             let found = store.view::<_, Fault>(move |view| view.key(id)).await?;
             Ok(match found {
                 Some(Found::Good(key)) => Held::Live(Arc::new(Live::compile(key, &world()))),
@@ -138,7 +151,11 @@ impl Keyring {
     }
 
     /// The key behind a public identifier that a dialect presents.
-    pub(crate) async fn key_of_handle(&self, handle: &str, store: &Store) -> Result<Option<KeyId>, Fault> {
+    pub(crate) async fn key_of_handle(
+        &self,
+        handle: &str,
+        store: &Store,
+    ) -> Result<Option<KeyId>, Fault> {
         let changes = self.key_changes.load(Ordering::Acquire);
         match self.handles.get(handle) {
             Some(Handle::Of(id)) => return Ok(Some(id)),
@@ -147,10 +164,12 @@ impl Keyring {
             None => {}
         }
         let held = self
-            .load(&self.handles, Box::from(handle), async || {
+            .load(&self.handles, Box::from(handle), || async move {
                 let changes = self.key_changes.load(Ordering::Acquire);
                 let handle = handle.to_owned();
-                let found = store.view::<_, Fault>(move |view| view.key_by_handle(&handle)).await?;
+                let found = store
+                    .view::<_, Fault>(move |view| view.key_by_handle(&handle))
+                    .await?;
                 let id = found.and_then(Found::good).map(|key| key.id);
                 Ok(id.map_or(Handle::Unknown { changes }, Handle::Of))
             })
@@ -166,12 +185,14 @@ impl Keyring {
         if let Some(held) = self.families.get(&id) {
             return Ok(held);
         }
-        self.load(&self.families, id, async || {
-            Ok(match store.view::<_, Fault>(move |view| view.family(id)).await? {
-                Some(Found::Good(family)) => HeldFamily::Live(Arc::new(family)),
-                Some(Found::Tampered(_)) => HeldFamily::Tampered,
-                None => HeldFamily::Absent,
-            })
+        self.load(&self.families, id, || async move {
+            Ok(
+                match store.view::<_, Fault>(move |view| view.family(id)).await? {
+                    Some(Found::Good(family)) => HeldFamily::Live(Arc::new(family)),
+                    Some(Found::Tampered(_)) => HeldFamily::Tampered,
+                    None => HeldFamily::Absent,
+                },
+            )
         })
         .await
     }
@@ -206,12 +227,17 @@ impl Keyring {
         self.families.clear();
     }
 
-    async fn load<K: Hash + Eq + Clone, V: Clone>(
+    async fn load<K, V, F>(
         &self,
         cache: &Cache<K, V>,
         id: K,
-        read: impl AsyncFn() -> Result<V, Fault>,
-    ) -> Result<V, Fault> {
+        read: impl Fn() -> F + Send,
+    ) -> Result<V, Fault>
+    where
+        K: Hash + Eq + Clone,
+        V: Clone,
+        F: Future<Output = Result<V, Fault>> + Send,
+    {
         let slot = self.slot(&id);
         let _one_at_a_time = slot.loading.lock().await;
         for _ in 0..MAX_RELOADS {
@@ -227,7 +253,9 @@ impl Keyring {
                 return Ok(value);
             }
         }
-        Err(Fault::Busy { what: "a key that changed faster than it could be read" })
+        Err(Fault::Busy {
+            what: "a key that changed faster than it could be read",
+        })
     }
 
     fn forget<K: Hash + Eq, V: Clone>(&self, cache: &Cache<K, V>, id: &K) {

@@ -43,13 +43,16 @@ impl Authority {
     /// A new version of the key that seals rows, in the name of who operates the server.
     pub async fn rotate_keyring_by(&self, caller: &Caller) -> Result<u8, Failure> {
         self.permit_operator(caller, OPERATE).await?;
-        self.rotate_keyring().await
+        self.rotate_keyring_as(caller.actor()).await
     }
 
     /// Runs the job of that name once, now.
     pub async fn run_job_by(&self, caller: &Caller, name: &str) -> Result<Job, Failure> {
         self.permit_operator(caller, OPERATE).await?;
-        let job = Job::ALL.into_iter().find(|job| job.as_str() == name).ok_or(Refusal::NotFound("job"))?;
+        let job = Job::ALL
+            .into_iter()
+            .find(|job| job.as_str() == name)
+            .ok_or(Refusal::NotFound("job"))?;
         self.run_job(job).await?;
         Ok(job)
     }

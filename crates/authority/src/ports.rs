@@ -38,6 +38,11 @@ impl Clock {
         Self(Source::Held(millis))
     }
 
+    /// Whether somebody holds it: then no other clock is asked either.
+    pub(crate) fn is_held(&self) -> bool {
+        matches!(self.0, Source::Held(_))
+    }
+
     /// The wall clock: milliseconds since 1970, as far as this machine knows.
     pub fn wall(&self) -> Instant {
         match &self.0 {
@@ -97,7 +102,8 @@ impl Entropy {
                 for chunk in bytes.chunks_mut(32) {
                     let mut block = [0; 16];
                     block[..8].copy_from_slice(&state.0.to_be_bytes());
-                    block[8..].copy_from_slice(&state.1.fetch_add(1, Ordering::Relaxed).to_be_bytes());
+                    block[8..]
+                        .copy_from_slice(&state.1.fetch_add(1, Ordering::Relaxed).to_be_bytes());
                     let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &block);
                     chunk.copy_from_slice(&digest.as_ref()[..chunk.len()]);
                 }

@@ -74,7 +74,10 @@ impl AuditKey {
     fn new(data_key: &[u8; 32]) -> Result<Self, VaultError> {
         let seed = derive(data_key, "latchkey audit checkpoint");
         let pair = Ed25519KeyPair::from_seed_unchecked(&*seed).map_err(|_| VaultError::Damaged)?;
-        Ok(Self { id: hex(&pair.public_key().as_ref()[..8]), pair })
+        Ok(Self {
+            id: hex(&pair.public_key().as_ref()[..8]),
+            pair,
+        })
     }
 
     /// The public key (Ed25519, 32 bytes).
@@ -99,7 +102,14 @@ pub(crate) async fn unlock(
     if rows.is_empty() {
         let mut first = Vec::new();
         for purpose in PURPOSES {
-            first.push(wrapped(&master.current, purpose, 1, &entropy.draw()?, entropy, now)?);
+            first.push(wrapped(
+                &master.current,
+                purpose,
+                1,
+                &entropy.draw()?,
+                entropy,
+                now,
+            )?);
         }
         // Of two first starts that race, one writes all of them; the other reads what that one wrote.
         insert_first(store, first, now).await?;
@@ -124,7 +134,11 @@ async fn insert_first(store: &Store, first: Vec<VaultKey>, now: Instant) -> Resu
             Actor::SYSTEM,
             now,
             |_| Ok::<(), Fault>(()),
-            move |change| first.iter().try_for_each(|key| change.insert_vault_key(key)),
+            move |change| {
+                first
+                    .iter()
+                    .try_for_each(|key| change.insert_vault_key(key))
+            },
         )
         .await;
     match written {
@@ -133,7 +147,12 @@ async fn insert_first(store: &Store, first: Vec<VaultKey>, now: Instant) -> Resu
     }
 }
 
-fn open(store: &Store, rows: Vec<VaultKey>, master: MasterKeys, entropy: &Entropy) -> Result<Unlocked, VaultError> {
+fn open(
+    store: &Store,
+    rows: Vec<VaultKey>,
+    master: MasterKeys,
+    entropy: &Entropy,
+) -> Result<Unlocked, VaultError> {
     let mut opened: Vec<(String, u8, [u8; 32])> = Vec::new();
     for row in &rows {
         let name = name_of(&row.purpose, row.version);
@@ -150,9 +169,16 @@ fn open(store: &Store, rows: Vec<VaultKey>, master: MasterKeys, entropy: &Entrop
     };
     let vault = Vault::new(of(ROWS)).ok_or(VaultError::Damaged)?;
     let tags = TagKeys::new(of(TAGS)).ok_or(VaultError::Damaged)?;
-    let newest = of(AUDIT).into_iter().max_by_key(|(version, _)| *version).ok_or(VaultError::Damaged)?;
+    let newest = of(AUDIT)
+        .into_iter()
+        .max_by_key(|(version, _)| *version)
+        .ok_or(VaultError::Damaged)?;
     store.unlock(Arc::new(vault), draws(entropy));
-    Ok(Unlocked { tags, audit: AuditKey::new(&newest.1)?, master: Master(Mutex::new(master)) })
+    Ok(Unlocked {
+        tags,
+        audit: AuditKey::new(&newest.1)?,
+        master: Master(Mutex::new(master)),
+    })
 }
 
 fn wrapped(
@@ -181,17 +207,35 @@ impl Authority {
     /// credentials are not touched. Wraps every data key under the current master key on the way, so that an earlier
     /// master key can be destroyed afterwards.
     pub async fn rotate_keyring(&self) -> Result<u8, Failure> {
+        self.rotate_keyring_as(Actor::SYSTEM).await
+    }
+
+    /// The same, in the trail as the doing of `actor`.
+    pub(crate) async fn rotate_keyring_as(&self, actor: Actor) -> Result<u8, Failure> {
         let now = self.now();
         let rows = vault_keys(self.store()).await?;
-        let newest = rows.iter().filter(|row| row.purpose == ROWS).map(|row| row.version).max().unwrap_or(0);
+        let newest = rows
+            .iter()
+            .filter(|row| row.purpose == ROWS)
+            .map(|row| row.version)
+            .max()
+            .unwrap_or(0);
         let version = newest.checked_add(1).ok_or_else(|| {
-            crate::Refusal::Conflict("the keyring was rotated 255 times; restore into a new database".to_owned())
+            crate::Refusal::Conflict(
+                "the keyring was rotated 255 times; restore into a new database".to_owned(),
+            )
         })?;
         let fresh = self.entropy().draw()?;
         let (added, rewrapped) = {
-            let master = self.0.master.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            let master = self
+                .0
+                .master
+                .0
+                .lock()
+                .unwrap_or_else(std::sync::PoisonError::into_inner);
             let bad = |_: VaultError| Failure::Fault(Fault::Locked);
-            let added = wrapped(&master.current, ROWS, version, &fresh, self.entropy(), now).map_err(bad)?;
+            let added = wrapped(&master.current, ROWS, version, &fresh, self.entropy(), now)
+                .map_err(bad)?;
             let mut rewrapped = Vec::new();
             for row in &rows {
                 let name = name_of(&row.purpose, row.version);
@@ -201,8 +245,15 @@ impl Authority {
                     .next()
                     .ok_or_else(|| bad(VaultError::WrongMasterKey))?;
                 rewrapped.push(
-                    wrapped(&master.current, &row.purpose, row.version, &key, self.entropy(), row.created_at)
-                        .map_err(bad)?,
+                    wrapped(
+                        &master.current,
+                        &row.purpose,
+                        row.version,
+                        &key,
+                        self.entropy(),
+                        row.created_at,
+                    )
+                    .map_err(bad)?,
                 );
             }
             (added, rewrapped)
@@ -210,7 +261,7 @@ impl Authority {
         let changed = self
             .store()
             .change(
-                Actor::SYSTEM,
+                actor,
                 now,
                 |_| Ok::<(), Failure>(()),
                 move |change| {
@@ -218,7 +269,10 @@ impl Authority {
                         change.rewrap_vault_key(row)?;
                     }
                     change.insert_vault_key(&added)?;
-                    change.announce(&Subject { kind: SubjectKind::Server, id: KEYRING.to_owned() });
+                    change.announce(&Subject {
+                        kind: SubjectKind::Server,
+                        id: KEYRING.to_owned(),
+                    });
                     Ok::<(), Failure>(())
                 },
             )
@@ -233,7 +287,12 @@ impl Authority {
         let rows = vault_keys(self.store()).await?;
         let mut keys = Vec::new();
         {
-            let master = self.0.master.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            let master = self
+                .0
+                .master
+                .0
+                .lock()
+                .unwrap_or_else(std::sync::PoisonError::into_inner);
             for row in rows.iter().filter(|row| row.purpose == ROWS) {
                 let name = name_of(&row.purpose, row.version);
                 let key = std::iter::once(&master.current)

@@ -55,19 +55,30 @@ impl Shown {
     pub(crate) fn again(&self) -> Shown {
         let copy = |secret: &Secret| Secret::from(secret.expose().to_owned());
         match self {
-            Shown::Static { secret } => Shown::Static { secret: copy(secret) },
-            Shown::Signed { secret } => Shown::Signed { secret: copy(secret) },
-            Shown::Client { client_id, client_secret } => {
-                Shown::Client { client_id: client_id.clone(), client_secret: copy(client_secret) }
-            }
-            Shown::TokenPair { access_token, refresh_token, access_expires_at, refresh_expires_at } => {
-                Shown::TokenPair {
-                    access_token: copy(access_token),
-                    refresh_token: copy(refresh_token),
-                    access_expires_at: *access_expires_at,
-                    refresh_expires_at: *refresh_expires_at,
-                }
-            }
+            Shown::Static { secret } => Shown::Static {
+                secret: copy(secret),
+            },
+            Shown::Signed { secret } => Shown::Signed {
+                secret: copy(secret),
+            },
+            Shown::Client {
+                client_id,
+                client_secret,
+            } => Shown::Client {
+                client_id: client_id.clone(),
+                client_secret: copy(client_secret),
+            },
+            Shown::TokenPair {
+                access_token,
+                refresh_token,
+                access_expires_at,
+                refresh_expires_at,
+            } => Shown::TokenPair {
+                access_token: copy(access_token),
+                refresh_token: copy(refresh_token),
+                access_expires_at: *access_expires_at,
+                refresh_expires_at: *refresh_expires_at,
+            },
             Shown::Jwt { token } => Shown::Jwt { token: copy(token) },
         }
     }
@@ -91,19 +102,39 @@ impl Authority {
     ) -> Result<Fresh, Failure> {
         let tags = self.tags();
         let native = |word| -> Result<Secret, Failure> {
-            Ok(token::mint(word, key.id.as_bytes(), generation, &self.entropy().draw()?, &tags))
+            Ok(token::mint(
+                word,
+                key.id.as_bytes(),
+                generation,
+                &self.entropy().draw()?,
+                &tags,
+            ))
         };
         let kept = |secret: &Secret| Proof::Digest(*secret.digest().as_bytes());
         match key.kind {
             Kind::Static => {
                 let secret = native(Word::Key)?;
-                let minted = Minted { handle: None, proof: kept(&secret) };
-                Ok(Fresh { minted, shown: Shown::Static { secret }, family: None })
+                let minted = Minted {
+                    handle: None,
+                    proof: kept(&secret),
+                };
+                Ok(Fresh {
+                    minted,
+                    shown: Shown::Static { secret },
+                    family: None,
+                })
             }
             Kind::Signed => {
                 let secret = native(Word::Signed)?;
-                let minted = Minted { handle: None, proof: Proof::Secret(secret.expose().to_owned()) };
-                Ok(Fresh { minted, shown: Shown::Signed { secret }, family: None })
+                let minted = Minted {
+                    handle: None,
+                    proof: Proof::Secret(secret.expose().to_owned()),
+                };
+                Ok(Fresh {
+                    minted,
+                    shown: Shown::Signed { secret },
+                    family: None,
+                })
             }
             Kind::Client => {
                 let client_secret = match product.secret {
@@ -117,19 +148,43 @@ impl Authority {
                     false => None,
                 };
                 let client_id = handle.clone().unwrap_or_else(|| key.id.to_string());
-                let minted = Minted { handle, proof: kept(&client_secret) };
-                Ok(Fresh { minted, shown: Shown::Client { client_id, client_secret }, family: None })
+                let minted = Minted {
+                    handle,
+                    proof: kept(&client_secret),
+                };
+                Ok(Fresh {
+                    minted,
+                    shown: Shown::Client {
+                        client_id,
+                        client_secret,
+                    },
+                    family: None,
+                })
             }
             Kind::TokenPair if generation == 0 => {
                 let family_id = FamilyId::mint(now, self.entropy().draw()?);
                 let family = new_family(key, family_id, self.entropy().draw()?, product, now);
-                let minted = Minted { handle: None, proof: Proof::Signature };
-                Ok(Fresh { minted, shown: pair(&family, &tags), family: Some(family) })
+                let minted = Minted {
+                    handle: None,
+                    proof: Proof::Signature,
+                };
+                Ok(Fresh {
+                    minted,
+                    shown: pair(&family, &tags),
+                    family: Some(family),
+                })
             }
             Kind::Jwt if generation == 0 => {
                 let token = self.sign_key_token(product, key, now)?;
-                let minted = Minted { handle: None, proof: Proof::Signature };
-                Ok(Fresh { minted, shown: Shown::Jwt { token }, family: None })
+                let minted = Minted {
+                    handle: None,
+                    proof: Proof::Signature,
+                };
+                Ok(Fresh {
+                    minted,
+                    shown: Shown::Jwt { token },
+                    family: None,
+                })
             }
             // A pair is refreshed with its refresh token; a JWT is as good as its key, and a new one is a new key.
             Kind::TokenPair | Kind::Jwt => {
@@ -144,7 +199,9 @@ pub(crate) fn pair(family: &Family, tags: &token::TagKeys) -> Shown {
     Shown::TokenPair {
         access_token: family.access_token(family.generation, tags),
         refresh_token: family.refresh_token(family.generation, tags),
-        access_expires_at: family.access_until(family.generation).unwrap_or(family.rotated_at),
+        access_expires_at: family
+            .access_until(family.generation)
+            .unwrap_or(family.rotated_at),
         refresh_expires_at: family.refresh_until,
     }
 }

@@ -106,7 +106,13 @@ impl Authority {
         }
         let scopes = match text.scope {
             None => None,
-            Some(scopes) => Some(scopes.split_ascii_whitespace().map(Scope::new).collect::<Result<_, _>>().ok()?),
+            Some(scopes) => Some(
+                scopes
+                    .split_ascii_whitespace()
+                    .map(Scope::new)
+                    .collect::<Result<_, _>>()
+                    .ok()?,
+            ),
         };
         let claims = Arc::new(Claims {
             id: text.jti,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use credential::event::{Action, Actor};
 use credential::family::{Death, Family, NotRefreshed as OfFamily, Refreshed};
-use credential::id::{FamilyId, KeyId};
+use credential::id::{FamilyId, KeyId, NoticeId};
 use credential::key::{Ask, Denial, Kind, Maker, Verdict, decide};
 use credential::time::Instant;
 use credential::token::{self, Word};
@@ -50,12 +50,18 @@ impl Authority {
         let now = self.now();
         self.must_be_fresh()?;
         let tags = self.tags();
-        let Ok(parsed) = token::parse(refresh_token, &tags) else { return Ok(Err(NotRefreshed::Unknown)) };
+        let Ok(parsed) = token::parse(refresh_token, &tags) else {
+            return Ok(Err(NotRefreshed::Unknown));
+        };
         if parsed.word != Word::Refresh {
             return Ok(Err(NotRefreshed::Unknown));
         }
         let id = FamilyId::from_bytes(parsed.id);
-        let family = match self.store().view::<_, Fault>(move |view| view.family(id)).await? {
+        let family = match self
+            .store()
+            .view::<_, Fault>(move |view| view.family(id))
+            .await?
+        {
             Some(Found::Good(family)) if family.issued(&parsed, refresh_token, &tags) => family,
             Some(Found::Tampered(_)) => return Ok(Err(NotRefreshed::Key(Denial::Tampered))),
             _ => return Ok(Err(NotRefreshed::Unknown)),
@@ -68,16 +74,33 @@ impl Authority {
             Ok(_) => return Ok(Err(NotRefreshed::Unknown)),
             Err(denial) => return Ok(Err(NotRefreshed::Key(denial))),
         };
-        let ask = Ask { scopes: &[], resource: None, from };
-        if let Verdict::Denied(denial) = decide(&live.key, &live.rights, self.world().standing(&live.key), &ask, now) {
+        let ask = Ask {
+            scopes: &[],
+            resource: None,
+            from,
+        };
+        if let Verdict::Denied(denial) = decide(
+            &live.key,
+            &live.rights,
+            self.world().standing(&live.key),
+            &ask,
+            now,
+        ) {
             return Ok(Err(NotRefreshed::Key(denial)));
         }
 
         let grace = self.settings().refresh_grace;
         let (cap, generation) = (live.key.expires_at, parsed.generation);
-        let actor = Actor::of(Maker::Key(live.key.id), Some(live.key.organization), from, "");
+        let actor = Actor::of(
+            Maker::Key(live.key.id),
+            Some(live.key.organization),
+            from,
+            "",
+        );
         let turn = move |issue: &mut Issue<'_>| -> Result<Option<Refreshed>, Fault> {
-            let Some(Found::Good(family)) = issue.family(id)? else { return Ok(None) };
+            let Some(Found::Good(family)) = issue.family(id)? else {
+                return Ok(None);
+            };
             Ok(Some(match family.refresh(generation, grace, cap, now) {
                 Refreshed::Next(next) => {
                     Refreshed::Next(issue.update_family(next, Action::KeyRefreshed, NO_DETAIL)?)
@@ -91,7 +114,10 @@ impl Authority {
             None => Ok(Err(NotRefreshed::Unknown)),
             Some(Refreshed::Next(family) | Refreshed::Again(family)) => {
                 self.note_issue(&live, live.key.current.generation, from, now);
-                Ok(Ok(RefreshedPair { shown: self.pair_of(&family), live }))
+                Ok(Ok(RefreshedPair {
+                    shown: self.pair_of(&family),
+                    live,
+                }))
             }
             Some(Refreshed::Reuse(_)) => {
                 self.kill_family(actor, id, Death::Reused, now).await?;
@@ -121,6 +147,7 @@ impl Authority {
             Death::Reused => Action::FamilyReused,
             Death::Revoked | Death::Replaced => Action::FamilyRevoked,
         };
+        let notice_id = NoticeId::mint(now, self.entropy().draw()?);
         let changed = self
             .store()
             .change(
@@ -131,6 +158,10 @@ impl Authority {
                     if let Some(Found::Good(family)) = change.family(id)?
                         && family.dead.is_none()
                     {
+                        if why == Death::Reused {
+                            change
+                                .raise_notice(&crate::notices::of_reuse(notice_id, &family, now))?;
+                        }
                         change.update_family(family.die(why, now), action, NO_DETAIL)?;
                     }
                     Ok::<(), Failure>(())
@@ -141,7 +172,11 @@ impl Authority {
     }
 
     /// Writes that a token of the current generation was presented.
-    pub(crate) async fn mark_family_used(&self, id: FamilyId, generation: u32) -> Result<(), Fault> {
+    pub(crate) async fn mark_family_used(
+        &self,
+        id: FamilyId,
+        generation: u32,
+    ) -> Result<(), Fault> {
         let mark = move |issue: &mut Issue<'_>| -> Result<(), Fault> {
             if let Some(Found::Good(family)) = issue.family(id)?
                 && family.generation == generation
