@@ -1,5 +1,8 @@
 //! The trail: whoever changes it, or the rows it tells of, is found.
 
+use std::sync::Arc;
+use std::sync::atomic::AtomicI64;
+
 use authority::audit::{AuditQuery, BadExport, Flaw, Trust, Wrong, verify_export};
 use authority::notices::NoticeFilter;
 use authority::settings::Audit;
@@ -8,11 +11,11 @@ use credential::event::{Action, Break, SubjectKind};
 use credential::key::{Denial, Kind};
 use credential::organization::OrganizationKind;
 use credential::time::Span;
-use store::args;
 use store::audit::AuditFilter;
+use store::{Store, args};
 
 use crate::people::{ADMINISTRATOR, VERIFIER, organization, person, refused};
-use crate::rig::{Rig, ask, authority_on, follow_until, open_with, secret};
+use crate::rig::{Rig, START, ask, authority_on, follow_until, open_with, secret};
 
 const READ: &str = "sample.orders:read";
 
@@ -249,7 +252,6 @@ testkit::on_each_engine! {
 
     async fn each_checkpoint_is_handed_out_as_a_file_of_its_own(database: testkit::Database) {
         let directory = tempfile::tempdir().unwrap();
-        let rig = Rig::open(&database).await;
         let settings = Settings {
             audit: Audit {
                 checkpoint_directory: Some(directory.path().to_owned()),
@@ -257,8 +259,9 @@ testkit::on_each_engine! {
             },
             ..Settings::default()
         };
-        let store = rig.authority.store().clone();
-        let authority = open_with(store, rig.clock.clone(), 2, [5; 32], settings).await.unwrap();
+        let store = Store::open(database.url()).await.unwrap();
+        let clock = Arc::new(AtomicI64::new(START));
+        let authority = open_with(store, clock, 1, [5; 32], settings).await.unwrap();
         let signed = authority.sign_checkpoint().await.unwrap().unwrap();
         let name = format!("checkpoint-{:012}.json", signed.seq);
         let text = std::fs::read_to_string(directory.path().join(name)).unwrap();

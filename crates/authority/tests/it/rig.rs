@@ -161,13 +161,23 @@ pub(crate) async fn open(
     seed: u64,
     master: [u8; 32],
 ) -> Result<Authority, authority::OpenError> {
+    open_with(store, clock, seed, master, Settings::default()).await
+}
+
+pub(crate) async fn open_with(
+    store: Store,
+    clock: Arc<AtomicI64>,
+    seed: u64,
+    master: [u8; 32],
+    settings: Settings,
+) -> Result<Authority, authority::OpenError> {
     Authority::open(Opening {
         store,
         master: MasterKeys {
             current: MasterKey::new(master),
             earlier: Vec::new(),
         },
-        settings: Settings::default(),
+        settings,
         products: Product::built_in().unwrap(),
         clock: Clock::held(clock),
         entropy: Entropy::seeded(seed),
