@@ -2,6 +2,7 @@
 
 mod bulk;
 pub(super) mod wire;
+pub(super) mod wish;
 
 use authority::keys::{ChangedKey, Issued, KeyFilter, KeyOrder, KeyPlace, Outcome};
 use authority::{Idempotency, UsageRow};
@@ -22,7 +23,8 @@ use super::request::{Brief, By, Command, Id, IfMatch, Nothing, Query};
 use super::wire::Time;
 use super::{Api, Served};
 use crate::problem::{Kind as ProblemKind, Problem};
-use wire::{ChangedKeyView, IssuedKey, KeyEdit, KeyView, KindShape, NewKey, write_issued};
+use wire::{ChangedKeyView, IssuedKey, KeyView, KindShape, write_issued};
+use wish::{KeyEdit, NewKey};
 
 pub(super) fn serve(served: Served) -> Served {
     served

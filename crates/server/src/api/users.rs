@@ -13,7 +13,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::answer::{Says, json};
-use super::keys::wire::{GrantedRole, RoleWish, granted_role};
+use super::keys::wire::{GrantedRole, granted_role};
+use super::keys::wish::RoleWish;
 use super::page::{Page, id};
 use super::refusal::problem;
 use super::request::{Brief, By, Command, Id, IfMatch, Nothing, Query};

@@ -11,7 +11,8 @@ use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 
-use super::wire::{KindShape, NewKey, write_issued};
+use super::wire::{KindShape, write_issued};
+use super::wish::NewKey;
 use crate::api::answer::{json, raw};
 use crate::api::refusal::problem;
 use crate::api::request::{By, Command};
