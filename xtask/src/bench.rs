@@ -5,6 +5,7 @@
 //! request, steadier still what is added to the control; rates and latencies are shown with it and mean less.
 
 mod cpu;
+mod instructions;
 mod load;
 mod scenarios;
 mod table;
@@ -77,6 +78,11 @@ pub(crate) struct Measured {
 
 #[expect(clippy::print_stdout, reason = "the result of the measurement")]
 pub(crate) fn run(words: &[String]) -> Result<bool> {
+    if let Some((first, rest)) = words.split_first()
+        && first == "--icount"
+    {
+        return instructions::run(rest);
+    }
     let plan = Plan::from(words)?;
     if !find_or_install("wrk", "wrk", true)? || !find_or_install("taskset", "util-linux", true)? {
         bail!("the load generator wrk and taskset are needed (Debian: wrk, util-linux)");

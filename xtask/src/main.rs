@@ -28,6 +28,7 @@ const HELP: &str = "\
 cargo xtask test [--release] [STAGE…]   everything that must hold before a change lands; or only the stages named
 cargo xtask bench [--only NAME] [--rounds N] [--seconds N] [--keys N] [--server-core N] [--load-core N]
                                         what a request costs beside a control that does nothing
+cargo xtask bench --icount [--accept]   instructions of one answer under callgrind, held against the checked-in figures
 cargo xtask crash [--engine sqlite|postgres] [--rounds N] [--seed N] [--release]
                                         kill -9 under load: nothing acknowledged is lost
 cargo xtask leaks [--release]           no issued secret stands in a database, backup or log

@@ -155,7 +155,7 @@ impl Authority {
             request_id: request_id.to_owned(),
             power: Power::Key {
                 id: key.id,
-                carried: valid.narrowed_rights().map(Arc::new),
+                carried: valid.narrowed_rights(),
                 by: match &valid.form {
                     Form::Secret | Form::Signature(_) => By::Secret(valid.generation),
                     Form::Access(family) => By::Family(*family),

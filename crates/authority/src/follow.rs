@@ -47,7 +47,11 @@ pub(crate) struct Position {
 impl Authority {
     /// Whether this replica can prove that it knows every change older than the bound.
     pub fn is_fresh(&self) -> bool {
-        let since = self.clock().tick().since(self.polled());
+        self.is_fresh_at(self.clock().tick())
+    }
+
+    fn is_fresh_at(&self, tick: Tick) -> bool {
+        let since = tick.since(self.polled());
         since <= self.settings().max_staleness && self.0.clocks_agree.load(Ordering::Acquire)
     }
 
@@ -65,7 +69,11 @@ impl Authority {
     }
 
     pub(crate) fn must_be_fresh(&self) -> Result<(), Refusal> {
-        if self.is_fresh() {
+        self.must_be_fresh_at(self.clock().tick())
+    }
+
+    pub(crate) fn must_be_fresh_at(&self, tick: Tick) -> Result<(), Refusal> {
+        if self.is_fresh_at(tick) {
             Ok(())
         } else {
             Err(Refusal::NotFresh)

@@ -69,7 +69,7 @@ use follow::Position;
 use keyring::Keyring;
 use ports::{Clock, Entropy, Tick};
 use signing::SigningKeys;
-use tokens::Claims;
+use tokens::Checked;
 
 /// Verdicts counted by their code, `VALID` first: for the metrics.
 pub const VERDICT_CODES: [&str; 11] = [
@@ -103,7 +103,7 @@ pub(crate) struct Inner {
     audit_key: ArcSwap<vault::AuditKey>,
     master: vault::Master,
     /// Signature checks that were made before, by the digest of the whole token.
-    checked: Cache<[u8; 32], Arc<Claims>>,
+    checked: Cache<[u8; 32], Arc<Checked>>,
     limits: limits::Limits,
     usage: usage::Usage,
     position: tokio::sync::Mutex<Position>,
@@ -212,7 +212,12 @@ impl Authority {
     /// The time: the database's as it was last learned, carried forward on a clock that counts suspension. It never goes
     /// back.
     pub fn now(&self) -> Instant {
-        let told = self.clock().tick().0 + self.0.offset.load(Ordering::Relaxed);
+        self.time_at(self.clock().tick())
+    }
+
+    /// The time at a reading of the clock.
+    pub(crate) fn time_at(&self, tick: Tick) -> Instant {
+        let told = tick.0 + self.0.offset.load(Ordering::Relaxed);
         let latest = self.0.latest.fetch_max(told, Ordering::Relaxed);
         Instant::from_millis(told.max(latest))
     }

@@ -42,6 +42,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use credential::limit::{Limit, MAX_LIMITS};
 use credential::role::ProductName;
 use credential::time::{Instant, Span};
+use smallvec::SmallVec;
 use store::limits::{MAX_TURNS, Settled};
 use store::{Fault, Store};
 
@@ -73,6 +74,9 @@ pub struct Spent {
     /// How long until the whole quota is there again, if nothing more is spent.
     pub reset: Span,
 }
+
+/// What one request asks for: mostly one limit or two, which need no memory of their own.
+pub(crate) type Few<T> = SmallVec<[T; 4]>;
 
 /// What one spending asks of one limit.
 pub(crate) struct Want<'a> {
@@ -144,7 +148,7 @@ impl Limits {
 /// looks.
 pub(crate) async fn spend<G: Ground>(
     ground: &G,
-    wants: &mut Vec<Want<'_>>,
+    wants: &mut [Want<'_>],
     cost: u64,
     consume: bool,
 ) -> Result<Result<Vec<Spent>, i64>, Fault> {
@@ -153,7 +157,7 @@ pub(crate) async fn spend<G: Ground>(
     }
     // One order for everybody: the groups are locked together.
     wants.sort_by_key(|want| want.subject);
-    let mut held: Vec<(Subject, Arc<Group>)> = Vec::with_capacity(1);
+    let mut held: Few<(Subject, Arc<Group>)> = Few::new();
     for want in wants.iter() {
         if held
             .last()
@@ -369,7 +373,7 @@ impl Authority {
         let Some(limit) = product.limit(name) else {
             return Ok(Ok(Vec::new()));
         };
-        let mut wants = product_wants(live, &product, limit).collect();
+        let mut wants: Few<_> = product_wants(live, &product, limit).collect();
         Ok(spend(self, &mut wants, 1, true).await?)
     }
 
@@ -384,7 +388,7 @@ impl Authority {
     }
 }
 
-fn own_wants(live: &Live) -> Vec<Want<'_>> {
+fn own_wants(live: &Live) -> Few<Want<'_>> {
     let subject = Subject::Key(*live.key.id.as_bytes());
     live.key
         .limits

@@ -17,6 +17,7 @@ use store::change::NO_DETAIL;
 use store::tokens::RevokedToken;
 use store::{Fault, Found, Issue};
 
+pub(crate) use claims::Checked;
 pub use claims::{Claims, Written};
 pub use refresh::{NotRefreshed, RefreshedPair};
 
@@ -372,7 +373,7 @@ impl Authority {
             resource: None,
             from,
         };
-        let rights = proven.narrowed.as_ref().unwrap_or(&proven.live.rights);
+        let rights = proven.narrowed.as_deref().unwrap_or(&proven.live.rights);
         if let Verdict::Denied(_) = decide(key, rights, self.world().standing(key), &ask, now) {
             return Ok(None);
         }

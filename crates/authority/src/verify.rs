@@ -106,7 +106,7 @@ pub struct Valid {
     pub expires_at: Option<Instant>,
     /// How its limits stand; empty where it has none.
     pub limits: Vec<Spent>,
-    narrowed: Option<Rights>,
+    narrowed: Option<Arc<Rights>>,
 }
 
 /// What was presented.
@@ -145,11 +145,11 @@ impl Valid {
 
     /// What the presented credential may: the key's rights, or the part of them that the token carries.
     pub fn rights(&self) -> &Rights {
-        self.narrowed.as_ref().unwrap_or(&self.live.rights)
+        self.narrowed.as_deref().unwrap_or(&self.live.rights)
     }
 
     /// What the presented credential carries, when that is less than its key's rights.
-    pub(crate) fn narrowed_rights(&self) -> Option<Rights> {
+    pub(crate) fn narrowed_rights(&self) -> Option<Arc<Rights>> {
         self.narrowed.clone()
     }
 
@@ -168,7 +168,7 @@ pub(crate) struct ProvenKey {
     pub(crate) generation: u32,
     pub(crate) form: Form,
     pub(crate) expires_at: Option<Instant>,
-    pub(crate) narrowed: Option<Rights>,
+    pub(crate) narrowed: Option<Arc<Rights>>,
     /// What is wrong with the credential itself: it is revoked or over.
     pub(crate) flaw: Option<Denial>,
 }
@@ -177,8 +177,9 @@ impl Authority {
     /// Answers a question; see the module's text. An `Err` is never a yes: the replica is not fresh, or the world
     /// failed.
     pub async fn verify(&self, question: &Question<'_>) -> Result<Answer, Failure> {
-        let now = self.now();
-        self.must_be_fresh()?;
+        let tick = self.clock().tick();
+        let now = self.time_at(tick);
+        self.must_be_fresh_at(tick)?;
         let revision = self.revision();
         let verdict = self.judge(question, now).await?;
         // A load from the store may have taken long; what was decided on it holds only if this replica still is fresh.
@@ -214,29 +215,7 @@ impl Authority {
             Err(denial) => return Ok(Err(denial)),
         };
         let live = &proven.live;
-        let world = self.world();
-        let outside = question
-            .asker
-            .is_some_and(|asker| !asker.may_ask(&world, live.key.organization));
-        if outside
-            || question
-                .product
-                .is_some_and(|product| *product != live.key.product)
-        {
-            return Ok(Err(Denial::Unknown));
-        }
-        if let Some(flaw) = proven.flaw {
-            return Ok(Err(flaw));
-        }
-        let standing = world.standing(&live.key);
-        let rights = proven.narrowed.as_ref().unwrap_or(&live.rights);
-        let ask = Ask {
-            scopes: question.scopes,
-            resource: question.resource,
-            from: question.from,
-        };
-        if let Verdict::Denied(denial) = decide(&live.key, rights, standing, &ask, now) {
-            self.note_denial(live, proven.generation, question, &denial, now);
+        if let Err(denial) = self.decided(question, &proven, now) {
             return Ok(Err(denial));
         }
         if !self.is_first(&proven.form).await? {
@@ -265,6 +244,43 @@ impl Authority {
             limits,
             narrowed,
         }))
+    }
+
+    /// Whether the asker may know of the key, and the key may do what is asked; all from one version of the world.
+    fn decided(
+        &self,
+        question: &Question<'_>,
+        proven: &ProvenKey,
+        now: Instant,
+    ) -> Result<(), Denial> {
+        let live = &proven.live;
+        let world = self.0.world.load();
+        let outside = question
+            .asker
+            .is_some_and(|asker| !asker.may_ask(&world, live.key.organization));
+        if outside
+            || question
+                .product
+                .is_some_and(|product| *product != live.key.product)
+        {
+            return Err(Denial::Unknown);
+        }
+        if let Some(flaw) = &proven.flaw {
+            return Err(flaw.clone());
+        }
+        let rights = proven.narrowed.as_deref().unwrap_or(&live.rights);
+        let ask = Ask {
+            scopes: question.scopes,
+            resource: question.resource,
+            from: question.from,
+        };
+        match decide(&live.key, rights, world.standing(&live.key), &ask, now) {
+            Verdict::Valid(_) => Ok(()),
+            Verdict::Denied(denial) => {
+                self.note_denial(live, proven.generation, question, &denial, now);
+                Err(denial)
+            }
+        }
     }
 
     /// Parse, find and prove: a credential that is good itself, whatever its key's state.
@@ -427,9 +443,10 @@ impl Authority {
         text: &str,
         now: Instant,
     ) -> Result<Result<ProvenKey, Denial>, Failure> {
-        let Some(claims) = self.claims(text) else {
+        let Some(checked) = self.checked(text) else {
             return Ok(Err(Denial::Unknown));
         };
+        let claims = Arc::clone(&checked.claims);
         let live = match self.live(claims.key).await? {
             Ok(live) => live,
             Err(denial) => return Ok(Err(denial)),
@@ -439,7 +456,7 @@ impl Authority {
             .key
             .live(now)
             .any(|credential| credential.generation == claims.generation);
-        let flaw = if live.key.is_revoked() || self.world().revoked.contains(&claims.id) {
+        let flaw = if live.key.is_revoked() || self.0.world.load().revoked.contains(&claims.id) {
             Some(Denial::Revoked)
         } else if now >= claims.expires_at {
             Some(Denial::Expired)
@@ -449,10 +466,7 @@ impl Authority {
         // The token of a key without an expiry names the last second there is.
         let until = Some(claims.expires_at).filter(|at| at.seconds() < Instant::MAX.seconds());
         let expires_at = [live.key.expires_at, until].into_iter().flatten().min();
-        let narrowed = claims
-            .scopes
-            .as_ref()
-            .map(|scopes| live.rights.narrowed(scopes));
+        let narrowed = checked.worth(&live);
         let generation = claims.generation;
         let form = Form::Jwt(claims);
         Ok(Ok(ProvenKey {
@@ -477,7 +491,7 @@ impl Authority {
         };
         match held {
             Held::Live(live) => {
-                let world = self.world();
+                let world = self.0.world.load();
                 if live.rights_version == world.rights_version {
                     return Ok(Ok(live));
                 }

@@ -9,7 +9,7 @@ use credential::time::{Instant, Span};
 use store::limits::{Settled, Turn, Turned};
 
 use super::meter::{Going, Meter};
-use super::{Moment, Spent, Want};
+use super::{Few, Moment, Spent, Want};
 
 /// Locks of the map: so many that requests of different subjects seldom meet at one.
 const SHARDS: usize = 64;
@@ -150,10 +150,10 @@ pub(super) fn spend(
     consume: bool,
     tick: impl Fn() -> Instant,
 ) -> Tried {
-    let mut locked: Vec<MutexGuard<'_, Vec<Meter>>> =
+    let mut locked: Few<MutexGuard<'_, Vec<Meter>>> =
         held.iter().map(|(_, group)| lock(&group.meters)).collect();
     let now = tick();
-    let mut places: Vec<(usize, usize)> = Vec::with_capacity(wants.len());
+    let mut places: Few<(usize, usize)> = Few::new();
     for want in wants {
         let group = held
             .iter()

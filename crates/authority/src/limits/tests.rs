@@ -344,7 +344,7 @@ impl Process {
             product: None,
             limit,
         };
-        let mut wants = wants.iter().map(want).collect();
+        let mut wants: Vec<_> = wants.iter().map(want).collect();
         spend(self, &mut wants, cost, consume).await.unwrap()
     }
 

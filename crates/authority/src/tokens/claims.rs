@@ -1,16 +1,19 @@
 //! What stands in our JWTs, written and read.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
+use arc_swap::ArcSwapOption;
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL;
+use credential::access::Rights;
 use credential::id::{KeyId, TokenId};
 use credential::scope::Scope;
 use credential::time::Instant;
 use serde::{Deserialize, Serialize};
 
 use crate::Authority;
+use crate::keyring::Live;
 
 /// The claims of a token that is written (RFC 9068, section 2.2; `key_id` and `gen` are ours).
 #[derive(Serialize)]
@@ -78,6 +81,12 @@ impl Authority {
     /// Reads a JWT of ours and checks its signature. A token seen before is not checked again, but its signing key's
     /// standing always is.
     pub(crate) fn claims(&self, text: &str) -> Option<Arc<Claims>> {
+        self.checked(text)
+            .map(|checked| Arc::clone(&checked.claims))
+    }
+
+    /// The same, with what the token was worth when it was last asked about.
+    pub(crate) fn checked(&self, text: &str) -> Option<Arc<Checked>> {
         if text.len() > crate::verify::MAX_CREDENTIAL {
             return None;
         }
@@ -85,8 +94,8 @@ impl Authority {
         let keys = self.0.signing.load();
         let mut seen = [0; 32];
         seen.copy_from_slice(digest(&SHA256, text.as_bytes()).as_ref());
-        if let Some(claims) = self.0.checked.get(&seen) {
-            return keys.checker(&claims.kid, now).map(|_| claims);
+        if let Some(checked) = self.0.checked.get(&seen) {
+            return keys.checker(&checked.claims.kid, now).map(|_| checked);
         }
         let (message, signature) = text.rsplit_once('.')?;
         let (header, body) = message.split_once('.')?;
@@ -125,7 +134,42 @@ impl Authority {
             audience: text.aud,
             kid: header.kid,
         });
-        self.0.checked.insert(seen, Arc::clone(&claims));
-        Some(claims)
+        let checked = Arc::new(Checked {
+            claims,
+            worth: ArcSwapOption::empty(),
+        });
+        self.0.checked.insert(seen, Arc::clone(&checked));
+        Some(checked)
+    }
+}
+
+/// A token whose signature holds, kept so that it need not be checked again.
+pub(crate) struct Checked {
+    pub(crate) claims: Arc<Claims>,
+    worth: ArcSwapOption<Worth>,
+}
+
+/// What a token is worth beside one compiled key. The key is held weakly: that keeps its place from being taken by
+/// another one, and not the key.
+struct Worth {
+    of: Weak<Live>,
+    rights: Arc<Rights>,
+}
+
+impl Checked {
+    /// The part of the key's rights that the token carries; `None` is all of them. Compiled once for each compiled key.
+    pub(crate) fn worth(&self, live: &Arc<Live>) -> Option<Arc<Rights>> {
+        let scopes = self.claims.scopes.as_ref()?;
+        if let Some(worth) = &*self.worth.load()
+            && worth.of.as_ptr() == Arc::as_ptr(live)
+        {
+            return Some(Arc::clone(&worth.rights));
+        }
+        let rights = Arc::new(live.rights.narrowed(scopes));
+        self.worth.store(Some(Arc::new(Worth {
+            of: Arc::downgrade(live),
+            rights: Arc::clone(&rights),
+        })));
+        Some(rights)
     }
 }
