@@ -17,7 +17,7 @@ use store::{Fault, Found, View};
 pub use store::keys::{KeyFilter, KeyOrder, KeyPlace};
 
 pub use bulk::{Bulk, BulkAction, BulkCreated, MAX_BULK};
-pub(crate) use draft::{new_family, within};
+pub(crate) use draft::{admitted, new_family, within};
 pub use managed::Managed;
 pub use mint::Shown;
 pub(crate) use mint::pair;

@@ -22,8 +22,8 @@ use crate::act::{Done, MAX_PAGE, hidden, refuse_stale};
 use crate::caller::{Caller, Need};
 use crate::catalog::Product;
 use crate::failure::{Failure, Refusal};
+use crate::keys::admitted;
 use crate::keys::place_after;
-use crate::users::latchkey;
 use crate::world::World;
 
 pub(crate) const READ: &str = "latchkey.roles:read";
@@ -164,7 +164,9 @@ impl Authority {
         };
         let scopes = role.scopes.clone();
         let name = product.name.clone();
-        let rule = move |world: &World, ceiling: &Ceiling| within(world, ceiling, &name, &scopes);
+        let rule = move |world: &World, ceiling: &Ceiling| {
+            within(world, ceiling, &name, organization, &scopes)
+        };
         self.act(caller, vec![need], rule, move |change| {
             change
                 .insert_role(&role, Action::RoleCreated, "{}")
@@ -190,9 +192,11 @@ impl Authority {
         let edited = edited(product, &seen, edit)?;
         // Before as after, it is no more than the editor could give: who cannot give a scope cannot take it away.
         let both = [seen.scopes.as_slice(), edited.scopes.as_slice()].concat();
-        let name = seen.product.clone();
-        let rule = move |world: &World, ceiling: &Ceiling| within(world, ceiling, &name, &both);
-        let needs = vec![need(WRITE, owner_of(&seen)?, Some(&seen.product))];
+        let (name, organization) = (seen.product.clone(), owner_of(&seen)?);
+        let rule = move |world: &World, ceiling: &Ceiling| {
+            within(world, ceiling, &name, organization, &both)
+        };
+        let needs = vec![need(WRITE, organization, Some(&seen.product))];
         self.act(caller, needs, rule, move |change| {
             let role = stored(change, id)?;
             refuse_stale(role.version, version)?;
@@ -309,7 +313,9 @@ impl Authority {
             }
         }
         let (name, scopes) = (seen.product.clone(), seen.scopes.clone());
-        let rule = move |world: &World, ceiling: &Ceiling| within(world, ceiling, &name, &scopes);
+        let rule = move |world: &World, ceiling: &Ceiling| {
+            within(world, ceiling, &name, organization, &scopes)
+        };
         let needs = vec![need(WRITE, organization, Some(&seen.product))];
         self.act(caller, needs, rule, move |change| {
             let role = stored(change, id)?;
@@ -467,35 +473,17 @@ fn declared(product: &Product, texts: &[String]) -> Result<Vec<Scope>, Refusal> 
     Ok(scopes)
 }
 
-/// Whether the caller may give these scopes for everything. What administers keys of its product is given only by who
-/// holds the scope of `latchkey` that it stands for.
-pub(crate) fn within(
+/// Whether the caller may give these scopes for everything in the organization.
+fn within(
     world: &World,
     ceiling: &Ceiling,
     product: &ProductName,
+    organization: OrganizationId,
     scopes: &[Scope],
 ) -> Result<(), Refusal> {
-    let known = world.product(product).ok_or(Refusal::NotFound("product"))?;
-    let own = latchkey().map_err(|_| Refusal::NotFound("product"))?;
-    let own_product = world.product(&own).ok_or(Refusal::NotFound("product"))?;
-    for scope in scopes {
-        let alone = Rights::of_scopes(std::slice::from_ref(scope), &Resources::All, known.algebra);
-        let stands_for = known
-            .scopes
-            .get(scope)
-            .and_then(|entry| entry.administers.as_ref());
-        let held = stands_for.is_none_or(|administers| {
-            let administers = std::slice::from_ref(administers);
-            ceiling.admits(
-                &own,
-                &Rights::of_scopes(administers, &Resources::All, own_product.algebra),
-            )
-        });
-        if !held || !ceiling.admits(product, &alone) {
-            return Err(Refusal::Ceiling(scope.as_str().to_owned()));
-        }
-    }
-    Ok(())
+    let product = world.product(product).ok_or(Refusal::NotFound("product"))?;
+    let wanted = Rights::of_scopes(scopes, &Resources::All, product.algebra);
+    admitted(world, ceiling, product, organization, &wanted)
 }
 
 /// The scopes of `before` that are not, or not as far, in `after`.

@@ -21,7 +21,7 @@ use crate::caller::{Caller, Need};
 use crate::catalog::LATCHKEY;
 use crate::failure::{Failure, Refusal};
 use crate::idempotency::Idempotency;
-use crate::keys::{CreateKey, Expiry, Issued, Outcome, Wish};
+use crate::keys::{CreateKey, Expiry, Issued, Outcome, Wish, admitted};
 use crate::world::World;
 
 pub(crate) const READ: &str = "latchkey.users:read";
@@ -502,9 +502,8 @@ pub(crate) fn may_give(
         };
         let grants =
             Grants::new(grants, Vec::new()).map_err(|error| Refusal::invalid("roles", error))?;
-        if !ceiling.admits(name, &world.rights(product, organization, &grants)) {
-            return Err(Refusal::Ceiling("one of the roles".to_owned()));
-        }
+        let wanted = world.rights(product, organization, &grants);
+        admitted(world, ceiling, product, organization, &wanted)?;
     }
     Ok(())
 }

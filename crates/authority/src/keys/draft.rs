@@ -318,6 +318,17 @@ pub(crate) fn within(world: &World, ceiling: &Ceiling, key: &Key) -> Result<(), 
         return Err(Refusal::NotFound("product"));
     };
     let wanted: Rights = world.rights(product, key.organization, &key.grants);
+    admitted(world, ceiling, product, key.organization, &wanted)
+}
+
+/// Whether these rights of a product are the ceiling's to give in an organization: to a key, to a person, in a role.
+pub(crate) fn admitted(
+    world: &World,
+    ceiling: &Ceiling,
+    product: &Product,
+    organization: OrganizationId,
+    wanted: &Rights,
+) -> Result<(), Refusal> {
     // What administers keys of its product is given only by who holds what it stands for.
     if product.name.as_str() != LATCHKEY {
         let own = crate::users::latchkey().map_err(|_| Refusal::NotFound("product"))?;
@@ -325,21 +336,21 @@ pub(crate) fn within(world: &World, ceiling: &Ceiling, key: &Key) -> Result<(), 
             .product(&own)
             .ok_or(Refusal::NotFound("product"))?
             .algebra;
-        let here = Resources::listed(ORGANIZATION_KIND, [key.organization.to_string()])
+        let here = Resources::listed(ORGANIZATION_KIND, [organization.to_string()])
             .map_err(|error| Refusal::invalid("grants", error))?;
-        for scope in administered(product, &wanted) {
+        for scope in administered(product, wanted) {
             let stands_for = Rights::of_scopes(std::slice::from_ref(scope), &here, algebra);
             if !ceiling.admits(&own, &stands_for) {
                 return Err(Refusal::Ceiling(scope.as_str().to_owned()));
             }
         }
     }
-    if ceiling.admits(&key.product, &wanted) {
+    if ceiling.admits(&product.name, wanted) {
         return Ok(());
     }
     let beyond = wanted.names().into_iter().find(|scope| {
         let alone = wanted.narrowed(std::slice::from_ref(*scope));
-        !ceiling.admits(&key.product, &alone)
+        !ceiling.admits(&product.name, &alone)
     });
     Err(Refusal::Ceiling(beyond.map_or_else(
         || "this".to_owned(),

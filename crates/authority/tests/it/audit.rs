@@ -204,7 +204,7 @@ testkit::on_each_engine! {
         by_hand(&rig.authority, "DELETE FROM api_key WHERE id = $1", &id).await;
         by_hand(&rig.authority, "INSERT INTO api_key SELECT * FROM yesterday", "").await;
         // A process that starts now knows no better than the row.
-        let fresh = authority_on(&database, std::sync::Arc::clone(&rig.clock), 9).await;
+        let fresh = authority_on(&database, Arc::clone(&rig.clock), 9).await;
         assert_eq!(ask(&fresh, secret(&issued), &[READ]).await, Ok(()));
         let report = fresh.verify_audit(&rig.shell()).await.unwrap();
         assert_eq!(report.mismatches.len(), 1, "{report:?}");

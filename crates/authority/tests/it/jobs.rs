@@ -1,13 +1,17 @@
 //! The jobs: each does its work when it is called once, and all end when they are told.
 
+use std::sync::Arc;
+
 use authority::Settings;
+use authority::audit::{AuditQuery, Trust, verify_export};
 use authority::jobs::Job;
 use credential::key::Kind;
 use credential::time::Span;
+use store::Store;
 use store::db::Db;
 use tokio::sync::watch;
 
-use crate::rig::{Rig, ask, secret};
+use crate::rig::{Rig, ask, follow_until, open_with, secret};
 
 const READ: &str = "sample.orders:read";
 
@@ -63,6 +67,58 @@ testkit::on_each_engine! {
         assert_eq!(versions, [2]);
         assert_eq!(ask(&rig.authority, secret(&key), &[READ]).await, Ok(()));
         assert_eq!(rig.authority.compare_everything().await.unwrap(), []);
+    }
+
+    async fn old_events_are_closed_at_a_signed_place_and_the_rest_verifies(database: testkit::Database) {
+        let rig = Rig::open(&database).await;
+        let kept = rig.create(Kind::Static, "kept", &[READ]).await;
+        let changed = rig.create(Kind::Static, "changed", &[READ]).await;
+        rig.authority.sign_checkpoint().await.unwrap().unwrap();
+        rig.pass(Span::from_days(2)).await;
+        rig.authority.disable_key(&rig.shell(), changed.key.id, None).await.unwrap();
+        rig.authority.sign_checkpoint().await.unwrap().unwrap();
+
+        let mut settings = Settings::default();
+        settings.retention.audit = Some(Span::from_days(1));
+        let store = Store::open(database.url()).await.unwrap();
+        let closing = open_with(store, Arc::clone(&rig.clock), 5, [5; 32], settings).await.unwrap();
+        let before = closing.verify_audit(&rig.shell()).await.unwrap();
+        follow_until(&rig.authority, closing.run_job(Job::Purge)).await.unwrap();
+        closing.sign_checkpoint().await.unwrap();
+        let after = closing.verify_audit(&rig.shell()).await.unwrap();
+        assert!(after.is_good(), "{after:?}");
+        assert!(after.events < before.events + 10 && after.head > before.head);
+        let seqs = count(rig.authority.store().db(), "SELECT MIN(seq) FROM audit").await;
+        assert!(seqs > 1, "the first events are gone");
+        // The last word on a row that nobody changed since is told again.
+        assert_eq!(closing.compare_everything().await.unwrap(), []);
+        assert_eq!(ask(&closing, secret(&kept), &[READ]).await, Ok(()));
+        // The file begins where the trail was closed, and verifies from there.
+        let query = AuditQuery { everywhere: true, ..AuditQuery::default() };
+        let mut export = closing.export_audit(&rig.shell(), query).await.unwrap();
+        let mut text = String::new();
+        while let Some(lines) = export.next_lines().await.unwrap() {
+            text.push_str(&lines);
+        }
+        let trust = Trust { public_key: Some(closing.audit_public_key().1), checkpoint: None };
+        assert!(verify_export(text.as_bytes(), &trust).is_ok());
+    }
+
+    async fn a_trail_with_a_flaw_is_not_closed(database: testkit::Database) {
+        let rig = Rig::open(&database).await;
+        rig.create(Kind::Static, "one", &[READ]).await;
+        rig.authority.sign_checkpoint().await.unwrap().unwrap();
+        rig.pass(Span::from_days(2)).await;
+        let edit = |tx: &mut store::db::Tx<'_>| -> Result<u64, store::Fault> {
+            tx.execute("UPDATE audit SET detail = '{\"x\":1}' WHERE seq = 2", &[])
+        };
+        rig.authority.store().db().write(edit).await.unwrap();
+        let mut settings = Settings::default();
+        settings.retention.audit = Some(Span::from_days(1));
+        let store = Store::open(database.url()).await.unwrap();
+        let closing = open_with(store, Arc::clone(&rig.clock), 5, [5; 32], settings).await.unwrap();
+        closing.run_job(Job::Purge).await.unwrap();
+        assert_eq!(count(rig.authority.store().db(), "SELECT MIN(seq) FROM audit").await, 1);
     }
 
     async fn jobs_end_when_they_are_told(database: testkit::Database) {

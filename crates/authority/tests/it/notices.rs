@@ -1,6 +1,7 @@
 //! What people are told, and how often.
 
 use authority::Refusal;
+use authority::keys::Shown;
 use authority::notices::NoticeFilter;
 use credential::id::NoticeId;
 use credential::key::Kind;
@@ -8,7 +9,7 @@ use credential::organization::OrganizationKind;
 use credential::time::Span;
 
 use crate::people::{ADMINISTRATOR, VERIFIER, organization, person, refused};
-use crate::rig::{Rig, follow_until};
+use crate::rig::{Rig, ask, follow_until};
 
 const READ: &str = "sample.orders:read";
 
@@ -93,5 +94,20 @@ testkit::on_each_engine! {
         let everywhere = NoticeFilter { everywhere: true, ..NoticeFilter::default() };
         assert!(matches!(refused(rig.authority.notices(&stranger, everywhere.clone(), None, 10).await), Refusal::Ceiling(_)));
         assert_eq!(rig.authority.notices(&admin, everywhere, None, 10).await.unwrap().len(), 1);
+    }
+
+    async fn a_refresh_token_that_came_back_is_told_once(database: testkit::Database) {
+        let rig = Rig::open(&database).await;
+        let pair = rig.create(Kind::TokenPair, "pair", &[READ]).await;
+        let Shown::TokenPair { refresh_token, .. } = &pair.shown else { panic!("a pair") };
+        let refresh = async |token: &str| rig.authority.refresh(token, None, None).await.unwrap().ok();
+        let next = refresh(refresh_token.expose()).await.unwrap();
+        let Shown::TokenPair { access_token, .. } = &next.shown else { panic!("a pair") };
+        assert_eq!(ask(&rig.authority, access_token.expose(), &[READ]).await, Ok(()));
+        rig.pass(Span::from_secs(61)).await;
+        for _ in 0..3 {
+            assert!(refresh(refresh_token.expose()).await.is_none());
+        }
+        assert_eq!(told(&rig).await, ["refresh_reused"]);
     }
 }
