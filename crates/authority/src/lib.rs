@@ -1,8 +1,8 @@
 //! The authority: what may be asked of Latchkey, for an ideal caller, in its own words. It knows time and concurrency; it knows
 //! no HTTP and no foreign system.
 //!
-//! - A **question** ([`verify`]) is answered from what this process has at hand: the [`keyring`], the [`world`]
-//!   around it, and the proof that both are current ([`follow`]).
+//! - A **question** ([`verify`]) is answered from what this process has at hand: the `keyring`, the `world`
+//!   around it, and the proof that both are current (`follow`).
 //! - A **change** ([`keys`], [`organizations`], …) weighs the caller's rights at the door and again inside one transaction,
 //!   and answers when it is in force everywhere.
 //!

@@ -1,11 +1,12 @@
 //! Users: the people who administer an organization. What they may follows from their roles; keys that depend on them
 //! follow them.
 
+mod last;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
-use credential::access::{Ceiling, ORGANIZATION_KIND};
+use credential::access::Ceiling;
 use credential::event::Action;
 use credential::grant::{Grants, Resources, RoleGrant};
 use credential::id::{OrganizationId, RoleId, UserId};
@@ -13,7 +14,7 @@ use credential::key::{Addresses, Kind};
 use credential::name::{Comment, Name, ProductName};
 use credential::organization::{Email, User};
 use store::users::USER_EMAIL;
-use store::{Change, Found, View};
+use store::{Change, Found};
 
 use crate::Authority;
 use crate::act::{Done, MAX_PAGE, gives_nothing, hidden, refuse_stale};
@@ -23,6 +24,8 @@ use crate::failure::{Failure, Refusal};
 use crate::idempotency::Idempotency;
 use crate::keys::{CreateKey, Expiry, Issued, Outcome, Wish, admitted};
 use crate::world::World;
+
+use last::LastAdministrator;
 
 pub(crate) const READ: &str = "latchkey.users:read";
 pub(crate) const WRITE: &str = "latchkey.users:write";
@@ -352,73 +355,6 @@ impl UserFilter {
             && self
                 .role
                 .is_none_or(|role| user.roles.iter().any(|grant| grant.role == role))
-    }
-}
-
-/// The law that an organization which has an active administrator keeps one.
-#[derive(Clone)]
-struct LastAdministrator {
-    organization: OrganizationId,
-    role: Option<RoleId>,
-    /// Whether the change is about an active administrator.
-    touched: Arc<AtomicBool>,
-}
-
-impl LastAdministrator {
-    fn watch(authority: &Authority, organization: OrganizationId) -> Self {
-        Self {
-            organization,
-            role: administrator_role(&authority.world()),
-            touched: Arc::default(),
-        }
-    }
-
-    /// Tells of the user as it was before the change.
-    fn note(&self, before: &User) {
-        self.touched
-            .store(self.is_held_by(before), Ordering::SeqCst);
-    }
-
-    fn law(&self) -> impl Fn(&View<'_>) -> Result<(), Failure> + Send + 'static {
-        let watch = self.clone();
-        move |view| {
-            if !watch.touched.load(Ordering::SeqCst) || watch.remains(view)? {
-                return Ok(());
-            }
-            Err(Refusal::Conflict(
-                "the organization would be left without an active administrator".to_owned(),
-            )
-            .into())
-        }
-    }
-
-    fn remains(&self, view: &View<'_>) -> Result<bool, Failure> {
-        let mut after = None;
-        loop {
-            let page = view.users_page(Some(self.organization), after, MAX_PAGE)?;
-            let full = page.len() == MAX_PAGE;
-            let last = last_id(&page);
-            if page
-                .into_iter()
-                .filter_map(Found::good)
-                .any(|user| self.is_held_by(&user))
-            {
-                return Ok(true);
-            }
-            if !full || last.is_none() {
-                return Ok(false);
-            }
-            after = last;
-        }
-    }
-
-    fn is_held_by(&self, user: &User) -> bool {
-        let here = format!("{ORGANIZATION_KIND}:{}", self.organization);
-        user.active
-            && user
-                .roles
-                .iter()
-                .any(|grant| Some(grant.role) == self.role && grant.resources.reach(Some(&here)))
     }
 }
 
