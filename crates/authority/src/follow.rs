@@ -243,13 +243,16 @@ impl Authority {
             let entry = view.feed_id(number)?;
             Ok((World::read(view, products)?, number, epoch, entry))
         };
-        let (world, number, epoch, entry) = self.store().view(read).await?;
         self.reload_signing_keys().await?;
+        // A patch that was read before must not come over what is read here.
+        let alone = self.0.applying.lock().await;
+        let (world, number, epoch, entry) = self.store().view(read).await?;
         self.keyring().forget_all();
         self.swap_world(|old| World {
             rights_version: old.rights_version + 1,
             ..world.clone()
         });
+        drop(alone);
         *position = Position {
             applied: number,
             entry,

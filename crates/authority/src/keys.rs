@@ -145,7 +145,8 @@ impl Authority {
             product: Some(command.product.clone()),
         };
         self.permit(caller, &need).await?;
-        self.permit_owner(caller, organization, &command).await?;
+        self.permit_owner(caller, organization, &command.product, command.owner)
+            .await?;
         if let Some(idempotency) = &idempotency
             && let Some(body) = self.repeated(caller, idempotency).await?
         {

@@ -78,6 +78,7 @@ impl Authority {
             created_at: now,
             version: 1,
         };
+        let by_key = caller.key().is_some();
         let name = fresh.name.clone();
         let law = move |view: &View<'_>| named_once(view, &name);
         let made = self
@@ -96,6 +97,13 @@ impl Authority {
                     number: change.next_number(NUMBERS)?,
                     ..fresh.clone()
                 };
+                // The operator's number is given once, at the first start: a count that was set back gives it to nobody.
+                if organization.number <= OPERATOR && by_key {
+                    return Err(Refusal::Conflict(
+                        "the count of organizations was set back".to_owned(),
+                    )
+                    .into());
+                }
                 change.insert_organization(&organization, Action::OrganizationCreated, "{}")?;
                 Ok(organization)
             })

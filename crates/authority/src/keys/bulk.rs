@@ -75,7 +75,8 @@ impl Authority {
         };
         self.permit(caller, &need).await?;
         for command in &commands {
-            self.permit_owner(caller, organization, command).await?;
+            self.permit_owner(caller, organization, &command.product, command.owner)
+                .await?;
         }
         let now = self.now();
         let ceiling = self.ceiling(caller, organization).await?;

@@ -144,6 +144,8 @@ impl Authority {
             // Whoever gets the new secret has all that the key may.
             let ceiling = self.ceiling(caller, key.organization).await?;
             within(&self.world(), &ceiling, &key)?;
+            self.permit_owner(caller, key.organization, &key.product, key.owner)
+                .await?;
         }
         if let Some(idempotency) = &idempotency
             && let Some(body) = self.repeated(caller, idempotency).await?
@@ -278,6 +280,10 @@ impl Authority {
             within(&self.world(), &ceiling, &afterwards)?;
         }
         let (id, now, need) = (key.id, self.now(), need_on(scope, key));
+        // After a key has ended itself it may nothing: it is weighed before.
+        let ends_itself =
+            caller.key() == Some(id) && matches!(action, Action::KeyDisabled | Action::KeyRevoked);
+        let (weighing, whose, needed) = (self.clone(), caller.clone(), need.clone());
         let changed = self
             .store()
             .change(
@@ -286,6 +292,9 @@ impl Authority {
                 {
                     let (authority, who) = (self.clone(), caller.clone());
                     move |view| {
+                        if ends_itself {
+                            return Ok(());
+                        }
                         let key = match view.key(id)? {
                             Some(Found::Good(key)) if answers_for_grants => Some(key),
                             _ => None,
@@ -300,6 +309,10 @@ impl Authority {
                 move |change| -> Result<Key, Failure> {
                     let key = current(change, id)?;
                     refuse_stale(&key, version)?;
+                    if ends_itself {
+                        let needs = std::slice::from_ref(&needed);
+                        weighing.recheck(change, &whose, needs, now, |_, _| Ok(()))?;
+                    }
                     let key = transition(key)?;
                     change.update_key(key, action, NO_DETAIL).map_err(taken)
                 },

@@ -4,8 +4,9 @@ use credential::access::{Ceiling, ORGANIZATION_KIND, Rights};
 use credential::event::Action;
 use credential::family::Family;
 use credential::grant::{Grants, Resources, RoleGrant, ScopeGrant};
-use credential::id::{FamilyId, KeyId, OrganizationId};
+use credential::id::{FamilyId, KeyId, OrganizationId, UserId};
 use credential::key::{Addresses, Credential, Key, Maker, Proof, State};
+use credential::role::ProductName;
 use credential::time::Instant;
 use store::Fault;
 use store::change::NO_DETAIL;
@@ -20,18 +21,16 @@ use crate::idempotency::Idempotency;
 use crate::world::World;
 
 impl Authority {
-    /// Whether the caller may make a key that acts in the name of the owner whom the command names: for oneself, and for
-    /// others whoever administers users.
+    /// Whether the caller may have the secret of a key that acts in the name of `owner`: one's own, and those of others
+    /// whoever administers users.
     pub(crate) async fn permit_owner(
         &self,
         caller: &Caller,
         organization: OrganizationId,
-        command: &CreateKey,
+        product: &ProductName,
+        owner: Option<UserId>,
     ) -> Result<(), Failure> {
-        let named = command
-            .owner
-            .filter(|_| command.product.as_str() == LATCHKEY);
-        match named {
+        match owner.filter(|_| product.as_str() == LATCHKEY) {
             Some(owner) if caller.maker != Maker::User(owner) => {
                 let need = Need {
                     scope: crate::users::WRITE,

@@ -1,14 +1,15 @@
 //! What somebody tries who has a little and wants more.
 
 use authority::keys::{BulkAction, CreateKey, KeyFilter, KeyOrder, Shown};
+use authority::organizations::CreateOrganization;
 use authority::tokens::TokenRequest;
 use authority::users::CreateUser;
 use authority::verify::{Presented, Question};
 use authority::{Caller, Failure, Refusal};
 use credential::grant::Resources;
-use credential::key::Kind;
+use credential::key::{Denial, Kind};
 use credential::name::ProductName;
-use credential::organization::Email;
+use credential::organization::{Email, OrganizationKind};
 use credential::time::Span;
 
 use crate::people::{ADMINISTRATOR, name, role};
@@ -186,7 +187,42 @@ testkit::on_each_engine! {
         let wanted = || CreateKey { owner: Some(boss.id), ..of(&rig, "latchkey", Kind::Static, "in disguise", &[READ]) };
         let refused = rig.create_as(&rig.admin(&[READ, CREATE, "latchkey.users:read"]).await, wanted()).await;
         assert!(matches!(refused.map(drop), Err(Failure::Refused(Refusal::Forbidden { .. }))));
-        rig.create_as(&rig.admin(&[READ, CREATE, "latchkey.users:write"]).await, wanted()).await.unwrap();
+        let made = rig.create_as(&rig.admin(&[READ, CREATE, "latchkey.users:write"]).await, wanted()).await.unwrap();
+        let rotated = rotate(&rig, &rig.admin(&[READ, ROTATE]).await, made.key.id).await;
+        assert!(matches!(rotated, Err(Failure::Refused(Refusal::Forbidden { .. }))));
+    }
+
+    async fn a_key_may_end_itself(database: testkit::Database) {
+        let rig = Rig::open(&database).await;
+        let key = rig.create_with(of(&rig, "latchkey", Kind::Static, "leaked", &[READ, "latchkey.keys:revoke"])).await.unwrap();
+        let itself = caller(&rig, secret(&key)).await;
+        rig.authority.revoke_key(&itself, key.key.id, None).await.unwrap();
+        assert_eq!(ask(&rig.authority, secret(&key), &[]).await, Err(Denial::Revoked));
+        let other = rig.create(Kind::Static, "other", &["sample.orders:read"]).await;
+        assert!(rig.authority.revoke_key(&itself, other.key.id, None).await.is_err());
+    }
+
+    async fn a_count_that_was_set_back_makes_nobody_the_operator(database: testkit::Database) {
+        let rig = Rig::open(&database).await;
+        let manager = CreateOrganization { name: name("Manager"), kind: OrganizationKind::Manager, parent: None };
+        let manager = rig.authority.create_organization(&rig.shell(), manager).await.unwrap().value;
+        let scopes = ["latchkey.organizations:read", "latchkey.organizations:write"];
+        let admin = CreateKey { organization: Some(manager.id), ..of(&rig, "latchkey", Kind::Static, "admin", &scopes) };
+        let admin = rig.create_with(admin).await.unwrap();
+        let by = caller(&rig, secret(&admin)).await;
+        rig.authority
+            .store()
+            .db()
+            .write(|tx| -> Result<(), store::Fault> {
+                tx.execute("UPDATE organization SET number = 77 WHERE number = 1", store::args![])?;
+                tx.execute("UPDATE counter SET number = 0", store::args![])?;
+                Ok(())
+            })
+            .await
+            .unwrap();
+        let managed = CreateOrganization { name: name("Managed"), kind: OrganizationKind::Managed, parent: None };
+        let refused = rig.authority.create_organization(&by, managed).await.map(drop);
+        assert!(matches!(refused, Err(Failure::Refused(Refusal::Conflict(_)))), "{refused:?}");
     }
 
     async fn a_page_full_of_rows_edited_by_hand_stops_nobody(database: testkit::Database) {
