@@ -9,7 +9,7 @@
 //! once more, and a caller who lost them while the request was under way changes nothing.
 
 use std::cell::RefCell;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::ops::Deref;
 
 use credential::event::{
@@ -180,6 +180,8 @@ pub struct Change<'c> {
     now: Instant,
     drafts: Vec<Draft>,
     subjects: BTreeSet<String>,
+    /// Rows that are known to disagree with the trail, and are written because of it.
+    repaired: HashSet<(SubjectKind, String)>,
 }
 
 /// An event before it has its place in a chain.
@@ -221,6 +223,7 @@ impl<'c> Change<'c> {
             now,
             drafts: Vec::new(),
             subjects: BTreeSet::new(),
+            repaired: HashSet::new(),
         }
     }
 
@@ -284,6 +287,11 @@ impl<'c> Change<'c> {
         self.feed(T::KIND, value.subject_id());
     }
 
+    /// Lets a row be written that is not the one the trail tells of last: to take it out of use for that very reason.
+    pub fn repairs(&mut self, subject: &Subject) {
+        self.repaired.insert((subject.kind, subject.id.clone()));
+    }
+
     /// Says once more what a row is worth, which did not change.
     pub(crate) fn tell_again(&mut self, draft: Draft) {
         self.drafts.push(draft);
@@ -306,7 +314,33 @@ impl<'c> Change<'c> {
         }
         let mut head = self.lock()?;
         authorize(&self.view)?;
+        self.grows_from_the_trail()?;
         Ok(self.seal(&mut head)?)
+    }
+
+    /// Refuses to build on a row that was put back: written over, an earlier state would be the latest, and no comparison
+    /// would find it any more.
+    fn grows_from_the_trail(&self) -> Result<(), Fault> {
+        let mut written: HashMap<(SubjectKind, &str), i64> = HashMap::new();
+        for draft in &self.drafts {
+            let Subject { kind, id } = &draft.subject;
+            // What is told again did not change, and a new row grows from nothing.
+            if draft.version <= 1 || draft.action == Action::AuditClosed {
+                continue;
+            }
+            let before = match written.insert((*kind, id), draft.version) {
+                Some(before) => before,
+                None if self.repaired.contains(&(*kind, id.clone())) => continue,
+                None => self.view.version_told(*kind, id)?.unwrap_or(0),
+            };
+            if draft.version != before + 1 {
+                return Err(Fault::Tampered {
+                    kind: kind.as_str(),
+                    id: id.clone(),
+                });
+            }
+        }
+        Ok(())
     }
 
     /// Takes the lock of the feed and, when this change belongs in it, the next number.

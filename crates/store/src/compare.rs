@@ -290,6 +290,12 @@ impl View<'_> {
         })
     }
 
+    /// The version of a row that the trail tells of last; `None` when it knows no such row, or that it is gone.
+    pub(crate) fn version_told(&self, kind: SubjectKind, id: &str) -> Result<Option<i64>, Fault> {
+        let told = self.told(kind, id)?.filter(|told| told.digest != NO_ROW);
+        Ok(told.map(|told| told.version))
+    }
+
     fn is_present(&self, kind: SubjectKind, id: &str) -> Result<bool, Fault> {
         // An id that does not read is of no row that the server wrote.
         macro_rules! read {

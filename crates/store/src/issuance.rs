@@ -108,14 +108,24 @@ impl Issue<'_> {
         Ok(())
     }
 
-    /// Writes a changed family over the version that it was made from: one of those who refresh it at a time.
+    /// Writes a changed family over the version that it was made from: one of those who refresh it at a time. An earlier
+    /// state that was put back is not built on.
     pub fn update_family(
         &mut self,
         family: Family,
         action: Action,
         detail: &str,
     ) -> Result<Family, Fault> {
+        let from = family.version;
         let family = self.write_family(family)?;
+        // Asked when the row is ours: whoever was faster has been noticed by then.
+        let id = family.id.to_string();
+        if self.version_told(SubjectKind::Family, &id)? != Some(from) {
+            return Err(Fault::Tampered {
+                kind: SubjectKind::Family.as_str(),
+                id,
+            });
+        }
         self.drafts.push(Draft::of(&family, action, detail));
         Ok(family)
     }

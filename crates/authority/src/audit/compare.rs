@@ -116,6 +116,7 @@ impl Authority {
                     );
                     // Replicas that still hold the row as it was read it again.
                     change.announce(&subject);
+                    change.repairs(&subject);
                     take_out_of_use(change, &subject, organization, wrong, now)
                 },
             )
