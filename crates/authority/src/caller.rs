@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use credential::access::{Allowed, Ceiling, ORGANIZATION_KIND, Rights};
 use credential::event::Actor;
+use credential::grant::Grants;
 use credential::id::{FamilyId, KeyId, OrganizationId, TokenId};
 use credential::key::{Ask, Key, Maker, Verdict, decide};
 use credential::role::ProductName;
@@ -338,7 +339,7 @@ fn permitted(
     let wanted = Scope::new(need.scope).map_err(|_| missing())?;
     let rights = worth(world, key, carried);
     if product.name.as_str() != LATCHKEY {
-        let holds = administered(product, &rights).any(|scope| *scope == wanted);
+        let holds = administered(world, product, key, &rights).contains(&&wanted);
         let within =
             key.organization == need.organization && need.product.as_ref() == Some(&key.product);
         return if holds && within {
@@ -365,16 +366,46 @@ fn worth(world: &World, key: &Key, carried: Option<&Rights>) -> Rights {
 
 /// What rights in another product than `latchkey` administer. Each such scope must be held by its own name: a scope of
 /// a whole domain does not reach to its keys.
-pub(crate) fn administered<'w>(
+/// A token that names one which its key has only through the domain administers nothing.
+fn administered<'w>(
+    world: &World,
     product: &'w Product,
+    key: &Key,
     rights: &Rights,
-) -> impl Iterator<Item = &'w Scope> {
-    let names: HashSet<Scope> = rights.names().into_iter().cloned().collect();
+) -> Vec<&'w Scope> {
+    let mut given = named(world, product, key.organization, &key.grants);
+    let carried: HashSet<&Scope> = rights.names().into_iter().collect();
+    given.retain(|scope| carried.contains(scope));
+    administered_among(product, &given)
+}
+
+/// What grants say word for word: also what a wider scope beside it makes needless.
+pub(crate) fn named<'k>(
+    world: &'k World,
+    product: &Product,
+    organization: OrganizationId,
+    grants: &'k Grants,
+) -> HashSet<&'k Scope> {
+    let roles = grants.roles().iter().filter_map(|grant| {
+        let role = world.role(grant.role)?;
+        let counts = role.product == product.name && role.is_offered_to(organization);
+        counts.then_some(&role.scopes)
+    });
+    let scopes = grants.scopes().iter().map(|grant| &grant.scope);
+    roles.flatten().chain(scopes).collect()
+}
+
+/// What these scopes of a product administer, in scopes of `latchkey`.
+pub(crate) fn administered_among<'w>(
+    product: &'w Product,
+    given: &HashSet<&Scope>,
+) -> Vec<&'w Scope> {
     let held = product
         .scopes
         .iter()
-        .filter(move |(scope, _)| names.contains(*scope));
+        .filter(|(scope, _)| given.contains(scope));
     held.filter_map(|(_, entry)| entry.administers.as_ref())
+        .collect()
 }
 
 /// Whether a scope administers something, or covers one that does.
@@ -389,8 +420,8 @@ fn reaches_administration(product: &Product, scope: &Scope) -> bool {
 /// Whether a key of another product than `latchkey` administers keys of its product.
 pub(crate) fn administers_keys(world: &World, key: &Key) -> bool {
     world.product(&key.product).is_some_and(|product| {
-        let rights = world.rights(product, key.organization, &key.grants);
-        administered(product, &rights).next().is_some()
+        let given = named(world, product, key.organization, &key.grants);
+        !administered_among(product, &given).is_empty()
     })
 }
 
@@ -408,7 +439,7 @@ fn ceiling_of(
     if product.name.as_str() == LATCHKEY {
         return Ceiling::of([(key.product.clone(), own)], organization);
     }
-    if administered(product, &own).next().is_none() {
+    if administered(world, product, key, &own).is_empty() {
         return Ceiling::of([], organization);
     }
     let plain: Vec<Scope> = product

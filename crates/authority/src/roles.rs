@@ -483,7 +483,8 @@ fn within(
 ) -> Result<(), Refusal> {
     let product = world.product(product).ok_or(Refusal::NotFound("product"))?;
     let wanted = Rights::of_scopes(scopes, &Resources::All, product.algebra);
-    admitted(world, ceiling, product, organization, &wanted)
+    let given = scopes.iter().collect();
+    admitted(world, ceiling, product, organization, &given, &wanted)
 }
 
 /// The scopes of `before` that are not, or not as far, in `after`.

@@ -18,7 +18,7 @@ use store::{Change, Found};
 
 use crate::Authority;
 use crate::act::{Done, MAX_PAGE, gives_nothing, hidden, refuse_stale};
-use crate::caller::{Caller, Need};
+use crate::caller::{Caller, Need, named};
 use crate::catalog::LATCHKEY;
 use crate::failure::{Failure, Refusal};
 use crate::idempotency::Idempotency;
@@ -439,7 +439,8 @@ pub(crate) fn may_give(
         let grants =
             Grants::new(grants, Vec::new()).map_err(|error| Refusal::invalid("roles", error))?;
         let wanted = world.rights(product, organization, &grants);
-        admitted(world, ceiling, product, organization, &wanted)?;
+        let given = named(world, product, organization, &grants);
+        admitted(world, ceiling, product, organization, &given, &wanted)?;
     }
     Ok(())
 }

@@ -1,5 +1,7 @@
 //! A key before it is written: checked against its product and against what its maker may give away.
 
+use std::collections::HashSet;
+
 use credential::access::{Ceiling, ORGANIZATION_KIND, Rights};
 use credential::event::Action;
 use credential::family::Family;
@@ -7,6 +9,7 @@ use credential::grant::{Grants, Resources, RoleGrant, ScopeGrant};
 use credential::id::{FamilyId, KeyId, OrganizationId, UserId};
 use credential::key::{Addresses, Credential, Key, Maker, Proof, State};
 use credential::role::ProductName;
+use credential::scope::Scope;
 use credential::time::Instant;
 use store::Fault;
 use store::change::NO_DETAIL;
@@ -14,7 +17,7 @@ use store::keys::KEY_NAME;
 
 use super::{CreateKey, Expiry, Issued, Shown, Wish};
 use crate::Authority;
-use crate::caller::{Caller, Need, administered};
+use crate::caller::{Caller, Need, administered_among, named};
 use crate::catalog::{LATCHKEY, OwnerRule, Product};
 use crate::failure::{Failure, Refusal};
 use crate::idempotency::Idempotency;
@@ -317,15 +320,18 @@ pub(crate) fn within(world: &World, ceiling: &Ceiling, key: &Key) -> Result<(), 
         return Err(Refusal::NotFound("product"));
     };
     let wanted: Rights = world.rights(product, key.organization, &key.grants);
-    admitted(world, ceiling, product, key.organization, &wanted)
+    let given = named(world, product, key.organization, &key.grants);
+    admitted(world, ceiling, product, key.organization, &given, &wanted)
 }
 
-/// Whether these rights of a product are the ceiling's to give in an organization: to a key, to a person, in a role.
+/// Whether these rights of a product, and the scopes that were `given` for them word for word, are the ceiling's to give in
+/// an organization: to a key, to a person, in a role.
 pub(crate) fn admitted(
     world: &World,
     ceiling: &Ceiling,
     product: &Product,
     organization: OrganizationId,
+    given: &HashSet<&Scope>,
     wanted: &Rights,
 ) -> Result<(), Refusal> {
     // What administers keys of its product is given only by who holds what it stands for.
@@ -337,7 +343,7 @@ pub(crate) fn admitted(
             .algebra;
         let here = Resources::listed(ORGANIZATION_KIND, [organization.to_string()])
             .map_err(|error| Refusal::invalid("grants", error))?;
-        for scope in administered(product, wanted) {
+        for scope in administered_among(product, given) {
             let stands_for = Rights::of_scopes(std::slice::from_ref(scope), &here, algebra);
             if !ceiling.admits(&own, &stands_for) {
                 return Err(Refusal::Ceiling(scope.as_str().to_owned()));

@@ -175,6 +175,18 @@ testkit::on_each_engine! {
         assert!(!rig.authority.key(&rig.shell(), other.key.id).await.unwrap().is_revoked());
     }
 
+    async fn a_token_names_no_administration_that_its_key_was_not_given_by_name(database: testkit::Database) {
+        let rig = Rig::open(&database).await;
+        let wide = rig.create_with(of(&rig, "secure_access", Kind::Client, "wide", &["admin:read"])).await.unwrap();
+        let (_, _, token) = token_of(&rig, &wide, Some(&["admin.apikeys:read"])).await;
+        let by_token = caller(&rig, &token).await;
+        let filter = KeyFilter { product: Some(product("secure_access")), ..KeyFilter::of(rig.organization) };
+        assert!(rig.authority.keys(&by_token, filter, KeyOrder::Oldest, None, 100).await.is_err());
+        let giver = rig.admin(&[CREATE, "latchkey.grant.any"]).await;
+        let both = of(&rig, "secure_access", Kind::Client, "both", &["admin:read", "admin.apikeys:read"]);
+        beyond(rig.create_as(&giver, both).await);
+    }
+
     async fn nobody_makes_a_key_that_acts_in_another_persons_name(database: testkit::Database) {
         let rig = Rig::open(&database).await;
         let person = CreateUser {
