@@ -9,6 +9,8 @@ use crate::http::{Answer, Client};
 pub(crate) struct Native {
     client: Client,
     admin_key: String,
+    /// The limits of the keys it makes.
+    limits: Value,
 }
 
 /// What a creation, rotation or refresh showed once.
@@ -25,12 +27,20 @@ impl Native {
         Ok(Self {
             client: Client::new(base_url)?,
             admin_key: admin_key.to_string(),
+            limits: json!([]),
         })
+    }
+
+    /// From here on it makes keys with a limit that is counted and never reached.
+    pub(crate) fn limited(mut self) -> Self {
+        self.limits =
+            json!([{"name": "hour", "quota": 1_000_000_000_000_u64, "window_seconds": 3600}]);
+        self
     }
 
     /// Makes a key of the sample product with the scope `sample.orders:read`.
     pub(crate) fn create(&mut self, kind: &str, name: &str) -> Result<Shown> {
-        let wish = json!({"product": "sample", "kind": kind, "name": name, "scopes": ["sample.orders:read"]});
+        let wish = self.wish(kind, name);
         let answer = self
             .call("POST", "/api/v1/keys", Some(&wish))?
             .expect(201)?;
@@ -45,7 +55,7 @@ impl Native {
         while made.len() < count {
             let items: Vec<Value> = (made.len()..count)
                 .take(BATCH)
-                .map(|number| json!({"product": "sample", "kind": kind, "name": format!("key {number}"), "scopes": ["sample.orders:read"]}))
+                .map(|number| self.wish(kind, &format!("key {number}")))
                 .collect();
             let answer = self
                 .call(
@@ -141,6 +151,11 @@ impl Native {
             bail!("the audit chain is broken: {answer}");
         }
         Ok(())
+    }
+
+    fn wish(&self, kind: &str, name: &str) -> Value {
+        let (scopes, limits) = (["sample.orders:read"], &self.limits);
+        json!({"product": "sample", "kind": kind, "name": name, "scopes": scopes, "limits": limits})
     }
 
     fn call(&mut self, method: &str, path: &str, body: Option<&Value>) -> Result<Answer> {
