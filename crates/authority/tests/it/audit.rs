@@ -5,10 +5,12 @@ use std::sync::atomic::AtomicI64;
 
 use authority::audit::{AuditQuery, BadExport, Flaw, Trust, Wrong, verify_export};
 use authority::notices::NoticeFilter;
+use authority::roles::{CreateRole, EditRole};
 use authority::settings::Audit;
-use authority::{Authority, Refusal, Settings};
+use authority::{Authority, Failure, Refusal, Settings};
 use credential::event::{Action, Break, SubjectKind};
 use credential::key::{Denial, Kind};
+use credential::name::{Comment, ProductName, RoleName};
 use credential::organization::OrganizationKind;
 use credential::time::Span;
 use store::audit::AuditFilter;
@@ -269,5 +271,72 @@ testkit::on_each_engine! {
         assert_eq!((&told["kind"], &told["seq"]), (&"checkpoint".into(), &signed.seq.into()));
         assert!(authority.sign_checkpoint().await.unwrap().is_none(), "nothing happened");
         assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 1);
+    }
+
+    async fn an_earlier_row_is_not_built_on(database: testkit::Database) {
+        let rig = Rig::open(&database).await;
+        let issued = rig.create(Kind::Static, "key", &[READ]).await;
+        let id = issued.key.id.to_string();
+        by_hand(&rig.authority, "CREATE TABLE yesterday AS SELECT * FROM api_key", "").await;
+        rig.authority.revoke_key(&rig.shell(), issued.key.id, None).await.unwrap();
+        by_hand(&rig.authority, "DELETE FROM api_key WHERE id = $1", &id).await;
+        by_hand(&rig.authority, "INSERT INTO api_key SELECT * FROM yesterday", "").await;
+        // A genuine change on top of it would make the earlier state the latest.
+        let rotated = rig.authority.rotate_key(&rig.shell(), issued.key.id, None, None, None, |_| Vec::new()).await;
+        assert!(matches!(rotated.map(drop), Err(Failure::Fault(store::Fault::Tampered { .. }))));
+        let found = rig.authority.compare_everything().await.unwrap();
+        assert_eq!(found.iter().map(|found| found.wrong).collect::<Vec<_>>(), [Wrong::PutBack]);
+        // Taken out of use, it can be ended for good.
+        rig.authority.revoke_key(&rig.shell(), issued.key.id, None).await.unwrap();
+        assert_eq!(rig.authority.compare_everything().await.unwrap(), []);
+    }
+
+    async fn what_else_a_verdict_reads_is_found_too(database: testkit::Database) {
+        let rig = Rig::open(&database).await;
+        person(&rig, "root@example.com", rig.organization, &[ADMINISTRATOR]).await;
+        let there = organization(&rig, "There", OrganizationKind::Standalone).await;
+        let (ada, _) = person(&rig, "ada@example.com", rig.organization, &[ADMINISTRATOR]).await;
+        let wanted = CreateRole {
+            organization: None,
+            product: ProductName::new("sample").unwrap(),
+            name: RoleName::new("Both").unwrap(),
+            description: Comment::default(),
+            scopes: vec![READ.to_owned(), "sample.orders:write".to_owned()],
+        };
+        let role = rig.authority.create_role(&rig.shell(), wanted).await.unwrap().value;
+        for table in [
+            "CREATE TABLE old_organization AS SELECT * FROM organization",
+            "CREATE TABLE old_person AS SELECT * FROM person",
+            "CREATE TABLE old_role AS SELECT * FROM role",
+        ] {
+            by_hand(&rig.authority, table, "").await;
+        }
+        let shell = rig.shell();
+        rig.authority.disable_organization(&shell, there.id, None).await.unwrap();
+        rig.authority.set_user_roles(&shell, ada.id, Vec::new(), None).await.unwrap();
+        let less = EditRole { scopes: Some(vec![READ.to_owned()]), ..EditRole::default() };
+        rig.authority.edit_role(&shell, role.id, less, None).await.unwrap();
+        for put_back in [
+            "UPDATE organization SET (active, version, mac) =
+                (SELECT active, version, mac FROM old_organization AS old WHERE old.id = organization.id)",
+            "UPDATE person SET (roles, version, mac) =
+                (SELECT roles, version, mac FROM old_person AS old WHERE old.id = person.id)",
+            "UPDATE role SET (scopes, version, mac) =
+                (SELECT scopes, version, mac FROM old_role AS old WHERE old.id = role.id)",
+        ] {
+            by_hand(&rig.authority, put_back, "").await;
+        }
+        let found = rig.authority.compare_everything().await.unwrap();
+        let found: Vec<_> = found.iter().map(|found| (found.subject.kind, found.wrong)).collect();
+        let put_back = |kind| (kind, Wrong::PutBack);
+        assert_eq!(
+            found,
+            [put_back(SubjectKind::Organization), put_back(SubjectKind::User), put_back(SubjectKind::Role)]
+        );
+        let world = rig.authority.world();
+        assert!(!world.organization(there.id).unwrap().active);
+        assert!(!world.user(ada.id).unwrap().active);
+        assert!(world.role(role.id).unwrap().deleted);
+        assert_eq!(rig.authority.compare_everything().await.unwrap(), []);
     }
 }
