@@ -7,7 +7,7 @@ use authority::{Failure, Refusal};
 use credential::key::{Denial, Kind};
 use credential::time::Span;
 
-use crate::rig::{follow_until, Rig, ask, secret};
+use crate::rig::{Rig, ask, follow_until, secret};
 
 const READ: &str = "sample.orders:read";
 
