@@ -34,18 +34,26 @@ async fn main() -> Result<(), Fault> {
                 Ok::<_, Infallible>(response)
             }
         });
-        tokio::spawn(hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service));
+        tokio::spawn(
+            hyper::server::conn::http1::Builder::new()
+                .serve_connection(TokioIo::new(stream), service),
+        );
     }
 }
 
 /// The recorded headers, less those that hyper writes itself, and the body.
 fn answer(recorded: &str) -> Result<(HeaderMap, Bytes), Fault> {
-    let (head, body) = recorded.split_once("\n\n").ok_or("no empty line after the headers")?;
+    let (head, body) = recorded
+        .split_once("\n\n")
+        .ok_or("no empty line after the headers")?;
     let mut headers = HeaderMap::new();
     for line in head.lines() {
         let (name, value) = line.split_once(": ").ok_or("a header without a colon")?;
         if !["content-length", "date", "connection", "transfer-encoding"].contains(&name) {
-            headers.append(HeaderName::from_bytes(name.as_bytes())?, HeaderValue::from_str(value)?);
+            headers.append(
+                HeaderName::from_bytes(name.as_bytes())?,
+                HeaderValue::from_str(value)?,
+            );
         }
     }
     Ok((headers, Bytes::from(body.to_string())))

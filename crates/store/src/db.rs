@@ -73,13 +73,15 @@ impl Db {
     ///
     /// `after_crash` removes what processes that died have left in `table`, if the table is there. It runs only where it
     /// is certain that all of them died: on SQLite, before any other process can open the file.
-    pub(crate) async fn open_after(url: &str, table: &'static str, after_crash: &'static str) -> Result<Self, Fault> {
+    pub(crate) async fn open_after(
+        url: &str,
+        table: &'static str,
+        after_crash: &'static str,
+    ) -> Result<Self, Fault> {
         let place = Place::parse(url)?;
         tracing::debug!(database = %place, "opening");
         let basement = match place {
-            Place::Sqlite(path) => {
-                Basement::Sqlite(Sqlite::open(path, table, after_crash).await?)
-            }
+            Place::Sqlite(path) => Basement::Sqlite(Sqlite::open(path, table, after_crash).await?),
             Place::Postgres(config, trust) => {
                 Basement::Postgres(Postgres::open(*config, &trust).await?)
             }
