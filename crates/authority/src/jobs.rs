@@ -138,12 +138,15 @@ impl Authority {
     async fn repeat(&self, job: Job, mut stop: watch::Receiver<bool>) {
         let rest = job.rest(self.settings());
         let rest = Duration::from_millis(rest.millis().unsigned_abs());
+        // A row that was put back while nothing ran is found before it has served for long.
+        let mut wait = if job == Job::Compare { Duration::ZERO } else { rest };
         loop {
             tokio::select! {
                 // Whoever holds the other end is gone: that is a stop too.
                 _ = stop.wait_for(|stop| *stop) => return,
-                () = tokio::time::sleep(rest) => {}
+                () = tokio::time::sleep(wait) => {}
             }
+            wait = rest;
             if let Err(error) = self.run_job(job).await {
                 tracing::warn!(job = job.as_str(), %error, "a job failed and will run again");
             }
