@@ -325,3 +325,50 @@ impl Authority {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(algorithm: Algorithm) -> SigningKey {
+        SigningKey::read(&Row {
+            kid: "k".to_owned(),
+            algorithm: algorithm.as_str().to_owned(),
+            public: Vec::new(),
+            private: Zeroizing::new(generate(algorithm).unwrap()),
+            created_at: Instant::from_millis(0),
+            published_at: None,
+            active_at: Some(Instant::from_millis(0)),
+            retired_at: None,
+            revoked_at: None,
+            not_after: None,
+            version: 1,
+        })
+        .unwrap()
+    }
+
+    #[test]
+    fn what_a_key_signs_it_checks_and_nothing_else() {
+        for algorithm in Algorithm::ALL {
+            let key = key(algorithm);
+            let token = key.sign("JWT", &serde_json::json!({ "a": 1 })).unwrap();
+            let (message, signature) = token.rsplit_once('.').unwrap();
+            let mut signature = BASE64URL.decode(signature).unwrap();
+            assert!(key.checks(message.as_bytes(), &signature), "{algorithm:?}");
+            assert!(!key.checks(b"another", &signature), "{algorithm:?}");
+            signature[7] ^= 1;
+            assert!(!key.checks(message.as_bytes(), &signature), "{algorithm:?}");
+            assert!(!key.checks(message.as_bytes(), &[]), "{algorithm:?}");
+        }
+    }
+
+    #[test]
+    fn a_published_key_tells_nothing_private() {
+        for algorithm in Algorithm::ALL {
+            let jwk = key(algorithm).jwk;
+            let members: Vec<_> = jwk.as_object().unwrap().keys().cloned().collect();
+            let private = ["d", "p", "q", "dp", "dq", "qi"];
+            assert!(members.iter().all(|name| !private.contains(&name.as_str())));
+        }
+    }
+}

@@ -15,6 +15,7 @@ mod rig;
 mod rights;
 mod roles;
 mod setup;
+mod signing;
 mod tampering;
 mod tokens;
 mod users;
