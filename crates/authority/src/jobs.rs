@@ -139,7 +139,11 @@ impl Authority {
         let rest = job.rest(self.settings());
         let rest = Duration::from_millis(rest.millis().unsigned_abs());
         // A row that was put back while nothing ran is found before it has served for long.
-        let mut wait = if job == Job::Compare { Duration::ZERO } else { rest };
+        let mut wait = if job == Job::Compare {
+            Duration::ZERO
+        } else {
+            rest
+        };
         loop {
             tokio::select! {
                 // Whoever holds the other end is gone: that is a stop too.
