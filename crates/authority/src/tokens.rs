@@ -137,6 +137,19 @@ impl Authority {
                 }
             }
         };
+        // An opaque token says nothing of itself, so it carries all that its client has or is not given.
+        let less = || {
+            proven
+                .live
+                .scopes
+                .iter()
+                .find(|held| !scopes.contains(held))
+        };
+        if product.tokens.token_type == TokenType::Opaque
+            && let Some(left_out) = less()
+        {
+            return Ok(Err(NoToken::Scope(left_out.as_str().to_owned())));
+        }
         let limited = self.spend_named(&proven.live, "token").await?;
         if let Err(retry_after_ms) = limited {
             return Ok(Err(NoToken::Client(Denial::Limited { retry_after_ms })));

@@ -417,9 +417,16 @@ impl Authority {
             Err(denial) => return Ok(Err(denial)),
         };
         let until = family.access_until(parsed.generation);
+        // A family began with the secret that was the newest then, and ends with it.
+        let began_with = live
+            .key
+            .live(now)
+            .filter(|credential| credential.since <= family.created_at)
+            .max_by_key(|credential| credential.generation);
         // The key's own state is told first; a dead or lapsed token of a good key comes after it.
         let flaw = match until {
             _ if live.key.is_revoked() || family.dead.is_some() => Some(Denial::Revoked),
+            _ if began_with.is_none() => Some(Denial::Revoked),
             Some(until) if now < until => None,
             _ => Some(Denial::Expired),
         };
@@ -427,7 +434,7 @@ impl Authority {
             self.note_family_use(&family, parsed.generation).await?;
         }
         let expires_at = [live.key.expires_at, until].into_iter().flatten().min();
-        let generation = live.key.current.generation;
+        let generation = began_with.unwrap_or(&live.key.current).generation;
         Ok(Ok(ProvenKey {
             live,
             generation,

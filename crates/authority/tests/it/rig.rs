@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use authority::catalog::Product;
+use authority::catalog::{BUILT_IN, Product};
 use authority::keys::{CreateKey, Expiry, Issued, Outcome, Shown, Wish};
 use authority::ports::{Clock, Entropy};
 use authority::verify::{Answer, Presented, Question};
@@ -34,6 +34,33 @@ impl Rig {
     pub(crate) async fn open(database: &Database) -> Self {
         let clock = Arc::new(AtomicI64::new(START));
         let authority = authority_on(database, Arc::clone(&clock), 1).await;
+        Self::with(authority, clock).await
+    }
+
+    /// The first authority on a fresh database whose product `sample` gives opaque access tokens.
+    pub(crate) async fn opaque(database: &Database) -> Self {
+        let clock = Arc::new(AtomicI64::new(START));
+        let opaque = |(file, text): &(&str, &str)| {
+            let text = match *file {
+                "demo.toml" => text.replace("token_type = \"jwt\"", "token_type = \"opaque\""),
+                _ => (*text).to_owned(),
+            };
+            Product::parse(file, &text).unwrap()
+        };
+        let opening = Opening {
+            products: BUILT_IN.iter().map(opaque).collect(),
+            ..opening(
+                Store::open(database.url()).await.unwrap(),
+                Arc::clone(&clock),
+                1,
+                [5; 32],
+                Settings::default(),
+            )
+        };
+        Self::with(Authority::open(opening).await.unwrap(), clock).await
+    }
+
+    async fn with(authority: Authority, clock: Arc<AtomicI64>) -> Self {
         let organization = OrganizationId::mint(Instant::from_millis(START), [7; 16]);
         let new = Organization {
             id: organization,
@@ -171,7 +198,17 @@ pub(crate) async fn open_with(
     master: [u8; 32],
     settings: Settings,
 ) -> Result<Authority, authority::OpenError> {
-    Authority::open(Opening {
+    Authority::open(opening(store, clock, seed, master, settings)).await
+}
+
+fn opening(
+    store: Store,
+    clock: Arc<AtomicI64>,
+    seed: u64,
+    master: [u8; 32],
+    settings: Settings,
+) -> Opening {
+    Opening {
         store,
         master: MasterKeys {
             current: MasterKey::new(master),
@@ -181,8 +218,7 @@ pub(crate) async fn open_with(
         products: Product::built_in().unwrap(),
         clock: Clock::held(clock),
         entropy: Entropy::seeded(seed),
-    })
-    .await
+    }
 }
 
 /// The one string that is shown of a static key.

@@ -113,6 +113,26 @@ testkit::on_each_engine! {
         assert_eq!(ask(&rig.authority, issued.token.expose(), &[]).await, Err(Denial::Revoked));
     }
 
+    async fn an_opaque_token_carries_all_that_its_client_has_and_ends_with_its_secret(database: testkit::Database) {
+        let rig = Rig::opaque(&database).await;
+        let (key, id, secret) = client(&rig, &[READ, WRITE]).await;
+        let subject = |_: &credential::key::Key, _: i64| "s".to_owned();
+        let narrow = rig.authority.issue_token(&request(&id, &secret, Some(&[READ])), subject).await.unwrap();
+        assert!(matches!(narrow, Err(NoToken::Scope(_))), "there is no place in it to say less");
+        let whole = rig.authority.issue_token(&request(&id, &secret, Some(&[READ, WRITE])), subject).await.unwrap();
+        let whole = whole.unwrap_or_else(|_| panic!("the client is good"));
+        let token = whole.token.expose();
+        assert!(token.starts_with("lk_access_"));
+        assert_eq!(ask(&rig.authority, token, &[READ, WRITE]).await, Ok(()));
+        rig.pass(Span::from_secs(1)).await;
+        let shell = rig.shell();
+        let overlap = Some(Span::from_secs(60));
+        rig.authority.rotate_key(&shell, key, overlap, None, None, |_| Vec::new()).await.map(drop).unwrap();
+        assert_eq!(ask(&rig.authority, token, &[READ]).await, Ok(()), "its secret is still good");
+        rig.pass(Span::from_secs(60)).await;
+        assert_eq!(ask(&rig.authority, token, &[READ]).await, Err(Denial::Revoked));
+    }
+
     async fn refreshing_gives_the_next_pair_and_a_lost_answer_again(database: testkit::Database) {
         let rig = Rig::open(&database).await;
         let (key, access, refresh) = pair(&rig).await;
