@@ -83,6 +83,14 @@ impl Caller {
         }
     }
 
+    /// What the presented credential carries, where that is less than its key's rights.
+    pub(crate) fn carried(&self) -> Option<&Rights> {
+        match &self.power {
+            Power::Shell => None,
+            Power::Key { carried, .. } => carried.as_deref(),
+        }
+    }
+
     /// Whether the key itself was presented, and not a token that was issued for it.
     pub(crate) fn is_key_itself(&self) -> bool {
         matches!(

@@ -3,11 +3,14 @@
 //! The answer holds a secret, so its copy lies sealed and is erased after a while; that the key was used is remembered
 //! longer.
 
+use aws_lc_rs::digest::{SHA256, digest};
+use credential::canonical::Canonical;
 use credential::id::KeyId;
 use store::{Change, Fault};
 
 use crate::Authority;
 use crate::caller::Caller;
+use crate::catalog::hex;
 use crate::failure::{Failure, Refusal};
 
 /// What makes a command repeatable.
@@ -67,8 +70,23 @@ impl Authority {
     }
 }
 
+/// Who may fetch an answer again: the same key with the same rights. A token that carries less than its key is another
+/// caller; two tokens that carry the same are one, since a client that asks again may have a new token.
 fn name_of(caller: &Caller) -> String {
-    caller
-        .key()
-        .map_or_else(|| "shell".to_owned(), |key| key.to_string())
+    let Some(key) = caller.key() else {
+        return "shell".to_owned();
+    };
+    match caller.carried() {
+        None => key.to_string(),
+        Some(rights) => {
+            let scopes = rights
+                .names()
+                .into_iter()
+                .fold(Canonical::new("latchkey caller"), |canonical, scope| {
+                    canonical.text(scope.as_str())
+                })
+                .finish();
+            format!("{key}/{}", hex(digest(&SHA256, &scopes).as_ref()))
+        }
+    }
 }

@@ -1,11 +1,11 @@
 //! What somebody tries who has a little and wants more.
 
-use authority::keys::{BulkAction, CreateKey, KeyFilter, KeyOrder, Shown};
+use authority::keys::{BulkAction, CreateKey, KeyFilter, KeyOrder, Outcome, Shown};
 use authority::organizations::CreateOrganization;
 use authority::tokens::TokenRequest;
 use authority::users::CreateUser;
 use authority::verify::{Presented, Question};
-use authority::{Caller, Failure, Refusal};
+use authority::{Caller, Failure, Idempotency, Refusal};
 use credential::grant::Resources;
 use credential::key::{Denial, Kind};
 use credential::name::ProductName;
@@ -106,6 +106,24 @@ testkit::on_each_engine! {
         assert_eq!(ask(&rig.authority, secret(&strong), &[CREATE]).await, Ok(()));
         let equal = rig.create_with(of(&rig, "latchkey", Kind::Static, "equal", &[READ])).await.unwrap();
         rotate(&rig, &weak, equal.key.id).await.unwrap();
+    }
+
+    async fn a_lesser_token_does_not_fetch_the_answer_that_a_greater_one_was_given(database: testkit::Database) {
+        let rig = Rig::open(&database).await;
+        let scopes = ["latchkey.grant.any", CREATE, READ];
+        let admin = rig.create_with(of(&rig, "latchkey", Kind::Client, "admin", &scopes)).await.unwrap();
+        let create = |caller: Caller| {
+            let command = of(&rig, "sample", Kind::Static, "made", &["sample.orders:read"]);
+            let idempotency = Some(Idempotency { key: "k".to_owned(), request: [1; 32] });
+            let authority = &rig.authority;
+            async move { authority.create_key(&caller, command, idempotency, |_| b"secret".to_vec()).await }
+        };
+        let (_, _, whole) = token_of(&rig, &admin, None).await;
+        assert!(matches!(create(caller(&rig, &whole).await).await.unwrap(), Outcome::New(_)));
+        let (_, _, again) = token_of(&rig, &admin, None).await;
+        assert!(matches!(create(caller(&rig, &again).await).await.unwrap(), Outcome::Repeat(_)));
+        let (_, _, lesser) = token_of(&rig, &admin, Some(&[CREATE])).await;
+        beyond(create(caller(&rig, &lesser).await).await);
     }
 
     async fn a_token_does_not_become_the_secret_of_its_client(database: testkit::Database) {
