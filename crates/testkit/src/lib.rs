@@ -8,6 +8,7 @@ pub use database::{Database, Engine};
 pub use random::{Random, with_seed};
 
 use std::future::Future;
+use std::time::Duration;
 
 /// Writes one test for each engine from one body: `name::sqlite` and `name::postgres`.
 ///
@@ -46,6 +47,9 @@ macro_rules! on_each_engine {
 /// Threads of the runtime under a test: enough that tasks truly run beside one another.
 const WORKERS: usize = 4;
 
+/// No test takes a tenth of this; one that waits for ever fails instead of holding up all the others.
+const LONGEST: Duration = Duration::from_secs(300);
+
 /// Runs `body` with a fresh database of `engine`, on a runtime of its own. Without a PostgreSQL
 /// the body is skipped with one loud line, or, where `CI` is set, the test fails.
 ///
@@ -60,7 +64,14 @@ pub fn run<F: Future<Output = ()>>(engine: Engine, body: impl FnOnce(Database) -
         .enable_all()
         .build();
     match runtime {
-        Ok(runtime) => runtime.block_on(body(database)),
+        Ok(runtime) => {
+            let ended =
+                runtime.block_on(async { tokio::time::timeout(LONGEST, body(database)).await });
+            assert!(
+                ended.is_ok(),
+                "the test did not end within {LONGEST:?}: something waits for ever"
+            );
+        }
         Err(error) => panic!("no runtime for the test: {error}"),
     }
 }
