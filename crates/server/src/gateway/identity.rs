@@ -19,6 +19,9 @@ pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-latchkey-request-i
 /// All of them.
 pub const ALL: [HeaderName; 6] = [KEY_ID, ORGANIZATION_ID, KIND, SCOPES, ROLES, REQUEST_ID];
 
+/// What stands in one that has nothing to say; no name of a role is written like this.
+pub const NOTHING: &str = "-";
+
 /// How all of them begin, as does whatever a later version adds.
 pub const PREFIX: &str = "x-latchkey-";
 
@@ -54,8 +57,9 @@ impl Identity {
         }
     }
 
-    /// Sets every identity header, with an empty value where nothing is known: gateways that only
-    /// replace what they are given would otherwise let a forged one through.
+    /// Sets every identity header, with [`NOTHING`] where there is nothing to say. A gateway that only
+    /// replaces what it is given would otherwise let a forged one through, and some (Caddy before
+    /// 2.11.2) take an empty value for none.
     pub fn write(&self, request_id: &str, headers: &mut HeaderMap) {
         let roles: Vec<String> = self.roles.iter().map(|role| encode(role)).collect();
         for (name, value) in [
@@ -66,10 +70,11 @@ impl Identity {
             (ROLES, &roles.join(",")),
             (REQUEST_ID, request_id),
         ] {
-            headers.insert(
-                name,
-                HeaderValue::from_str(value).unwrap_or_else(|_| HeaderValue::from_static("")),
-            );
+            let value = Some(value)
+                .filter(|value| !value.is_empty())
+                .and_then(|value| HeaderValue::from_str(value).ok())
+                .unwrap_or(HeaderValue::from_static(NOTHING));
+            headers.insert(name, value);
         }
     }
 }
@@ -86,8 +91,11 @@ pub fn is_forgeable(name: &HeaderName) -> bool {
 }
 
 /// A role's name for a list in a header: the comma, the percent sign and what is not visible ASCII
-/// percent-encoded.
+/// percent-encoded, and a name that would look like [`NOTHING`].
 fn encode(role: &str) -> String {
+    if role == NOTHING {
+        return "%2D".to_owned();
+    }
     let mut encoded = String::with_capacity(role.len());
     for byte in role.bytes() {
         match byte {
@@ -108,14 +116,20 @@ mod tests {
         let mut headers = HeaderMap::new();
         Identity::default().write("r1", &mut headers);
         assert_eq!(headers.len(), 6);
-        assert_eq!(headers[&KEY_ID], "");
+        assert_eq!(headers[&KEY_ID], "-");
+        assert_eq!(headers[&SCOPES], "-");
+        assert_eq!(headers[&ROLES], "-");
         assert_eq!(headers[&REQUEST_ID], "r1");
     }
 
     #[test]
     fn a_role_cannot_pass_for_two_or_break_a_header() {
         let mut headers = HeaderMap::new();
-        let roles = vec!["Read, Write".to_owned(), "Größe 100%\r\n".to_owned()];
+        let roles = vec![
+            "Read, Write".to_owned(),
+            "Größe 100%\r\n".to_owned(),
+            "-".to_owned(),
+        ];
         Identity {
             roles,
             ..Identity::default()
@@ -123,7 +137,7 @@ mod tests {
         .write("", &mut headers);
         assert_eq!(
             headers[&ROLES],
-            "Read%2C Write,Gr%C3%B6%C3%9Fe 100%25%0D%0A"
+            "Read%2C Write,Gr%C3%B6%C3%9Fe 100%25%0D%0A,%2D"
         );
     }
 

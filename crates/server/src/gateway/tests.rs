@@ -149,10 +149,10 @@ async fn an_allowed_request_arrives_with_its_identity_and_without_its_credential
     x-forwarded-host=api.example
     x-forwarded-proto=http
     x-latchkey-key-id=KEY
-    x-latchkey-kind=
-    x-latchkey-organization-id=
+    x-latchkey-kind=-
+    x-latchkey-organization-id=-
     x-latchkey-request-id=0000000000000007-0
-    x-latchkey-roles=
+    x-latchkey-roles=-
     x-latchkey-scopes=sample.orders:read
     ");
     assert!(

@@ -42,7 +42,7 @@ fn an_allowed_request_goes_on_with_its_identity_and_without_its_credential() {
                 format!("x-latchkey-organization-id={}", gate.organization),
                 "x-latchkey-kind=static".to_owned(),
                 format!("x-latchkey-scopes={READ}"),
-                "x-latchkey-roles=".to_owned(),
+                "x-latchkey-roles=-".to_owned(),
                 "x-forwarded-for=127.0.0.1".to_owned(),
             ] {
                 assert!(
