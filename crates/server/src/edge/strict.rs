@@ -16,6 +16,7 @@ pub(super) struct Strict {
     /// The beginning of a line whose end has not been read.
     line: Vec<u8>,
     head: Head,
+    spoiled: bool,
 }
 
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -87,6 +88,7 @@ impl Strict {
                     };
                     if outcome.is_err() {
                         bytes[end] = 0;
+                        self.spoiled = true;
                         self.state = State::Off;
                         return;
                     }
@@ -94,6 +96,11 @@ impl Strict {
                 }
             }
         }
+    }
+
+    /// Whether something ambiguous was found: the engine must refuse what it was given.
+    pub(super) fn is_spoiled(&self) -> bool {
+        self.spoiled
     }
 
     /// A line without its LF.

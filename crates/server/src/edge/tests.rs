@@ -206,6 +206,15 @@ async fn what_could_be_framed_differently_is_answered_400_and_closed() {
             "nothing after it is answered: {head:?}: {answer}"
         );
     }
+    // Nobody waits for the end of a head that was spoiled.
+    for head in [
+        "GET /livez HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip\r\n\r\n",
+        "GET /livez HTTP/1.1\r\nHost: a\r\nX: b\r\n folded\r\n\r\n",
+        "GET /livez HTTP/1.1\r\nHost: a\r\nHost: a\r\n",
+    ] {
+        let answer = server.send(head).await;
+        assert_eq!(status(&answer), "400", "{head:?}: {answer}");
+    }
     let after = server
         .send(format!(
             "{next}GET /livez HTTP/1.1\r\nHost: a\nX: b\r\n\r\n{next}"

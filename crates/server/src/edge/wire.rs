@@ -12,10 +12,15 @@ use tokio::time::Sleep;
 
 use super::strict::Strict;
 
+/// The end of a head.
+const END: &[u8] = b"\r\n\r\n";
+
 /// A stream with the two guards.
 pub(super) struct Wire<S> {
     stream: S,
     strict: Option<Strict>,
+    /// Whether the head that was found ambiguous has been ended for the engine.
+    ended: bool,
     patience: Duration,
     stalled: Option<Pin<Box<Sleep>>>,
 }
@@ -27,6 +32,7 @@ impl<S> Wire<S> {
         Self {
             stream,
             strict: (!http2).then(Strict::default),
+            ended: false,
             patience,
             stalled: None,
         }
@@ -59,6 +65,13 @@ impl<S: AsyncRead + Unpin> AsyncRead for Wire<S> {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        if !self.ended && self.strict.as_ref().is_some_and(Strict::is_spoiled) {
+            // The engine looks at a head only when its end has come, which was spoiled or may never be sent.
+            self.ended = true;
+            let end = &END[..END.len().min(buffer.remaining())];
+            buffer.put_slice(end);
+            return Poll::Ready(Ok(()));
+        }
         let before = buffer.filled().len();
         let outcome = Pin::new(&mut self.stream).poll_read(cx, buffer);
         if let Some(strict) = &mut self.strict {
