@@ -353,7 +353,8 @@ impl Authority {
     pub(crate) async fn key_named(&self, id: &str) -> Result<Option<KeyId>, Fault> {
         match id.parse::<KeyId>() {
             Ok(id) => Ok(Some(id)),
-            Err(_) if id.len() > MAX_HANDLE => Ok(None),
+            // Nothing is named so; the store refuses to look for a NUL at all.
+            Err(_) if id.len() > MAX_HANDLE || id.contains('\0') => Ok(None),
             Err(_) => self.keyring().key_of_handle(id, self.store()).await,
         }
     }

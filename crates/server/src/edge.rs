@@ -232,6 +232,15 @@ impl Edge {
     }
 }
 
+/// The template of the route that was taken, by which usage is counted: a path may hold an identifier, of which there
+/// is no end.
+pub fn route(parts: &http::request::Parts) -> &str {
+    parts
+        .extensions
+        .get::<MatchedPath>()
+        .map_or("unmatched", MatchedPath::as_str)
+}
+
 /// Answers methods that a known path does not have with `method-not-allowed`.
 pub fn refuse_methods(router: Router) -> Router {
     router.method_not_allowed_fallback(|| async { Kind::MethodNotAllowed })

@@ -60,6 +60,8 @@ pub struct Policy {
 pub struct Question<'p> {
     /// Its path, in the one form that would be forwarded.
     pub path: String,
+    /// The pattern that it fits, as the policy writes it: what usage is counted by, since paths are without number.
+    pub route: &'p str,
     /// What the route needs.
     pub rule: &'p Rule,
     /// The resource that the path names, as `kind:id`, where the rule asks for one.
@@ -267,6 +269,7 @@ impl Policy {
         Ok(Question {
             resource: found.resource(&path),
             rule: found.rule,
+            route: found.pattern,
             path: path.to_string(),
         })
     }

@@ -16,7 +16,7 @@ use http::{HeaderMap, HeaderName, Uri};
 use serde::de::DeserializeOwned;
 
 use super::{Api, refusal};
-use crate::edge::{Arrival, body};
+use crate::edge::{self, Arrival, body};
 use crate::problem::{Kind, Problem};
 
 const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
@@ -52,7 +52,7 @@ impl FromRequestParts<Api> for Asker {
         let arrival = arrival(parts)?;
         let question = Question {
             from: arrival.client,
-            route: parts.uri.path(),
+            route: edge::route(parts),
             ..Question::bearer(credential(&parts.uri, &parts.headers)?)
         };
         let (caller, valid) = api
@@ -191,6 +191,10 @@ impl<S: Send + Sync> FromRequestParts<S> for Query {
             .0;
         if pairs.len() > MAX_PARAMETERS {
             return Err(refuse("The query has too many parameters."));
+        }
+        // No name or identifier holds it, and the store cannot even look for it.
+        if pairs.iter().any(|(_, value)| value.contains('\0')) {
+            return Err(refuse("The query has a NUL."));
         }
         Ok(Self(pairs))
     }
@@ -364,7 +368,7 @@ pub(super) fn about_asker<'r>(parts: &'r Parts) -> Result<Question<'r>, Problem>
     Ok(Question {
         credential: Presented::Bearer(credential(&parts.uri, &parts.headers)?),
         from: arrival(parts)?.client,
-        route: parts.uri.path(),
+        route: edge::route(parts),
         ..Question::bearer("")
     })
 }

@@ -13,6 +13,9 @@ use super::route::Rule;
 use super::{NoRoute, Policy};
 use crate::problem::{Kind, Problem};
 
+/// What usage is counted by where no route fits: clients can invent paths, and must not invent names.
+const UNMATCHED: &str = "unmatched";
+
 /// A request as the policy's client sent it, whoever brought it here.
 #[derive(Debug, Clone, Copy)]
 pub struct Asked<'r> {
@@ -75,7 +78,7 @@ pub async fn ask(
         product: Some(&policy.product),
         asker: asked.asker,
         from: asked.client,
-        route: asked.path,
+        route: UNMATCHED,
         ..Question::bearer(credential)
     };
     let question = match question {
@@ -96,7 +99,7 @@ pub async fn ask(
     let Rule { scopes, cost } = question.rule;
     let resource = question.resource.as_deref();
     let base = Question {
-        route: &question.path,
+        route: question.route,
         ..base
     };
     let valid = verdict(

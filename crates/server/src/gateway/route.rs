@@ -35,6 +35,8 @@ pub struct Table {
 pub struct Found<'t> {
     /// What the request needs.
     pub rule: &'t Rule,
+    /// The pattern as the policy writes it.
+    pub pattern: &'t str,
     resource: Option<&'t Resource>,
 }
 
@@ -81,8 +83,9 @@ struct Resource {
     segment: usize,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 struct Pattern {
+    text: String,
     segments: Vec<Segment>,
     /// Whether anything may follow.
     open: bool,
@@ -124,7 +127,10 @@ impl Table {
                 },
                 resource,
             };
-            match patterns.iter_mut().find(|(known, _)| *known == pattern) {
+            match patterns
+                .iter_mut()
+                .find(|(known, _)| known.fits_like(&pattern))
+            {
                 None => patterns.push((pattern, vec![route])),
                 Some((_, routes)) => {
                     if let Some(method) = routes.iter().find_map(|other| other.shares(&route)) {
@@ -140,7 +146,7 @@ impl Table {
 
     /// The route that fits, or nothing: then the request is refused.
     pub fn find(&self, method: &Method, path: &CleanPath) -> Option<Found<'_>> {
-        let (_, routes) = self
+        let (pattern, routes) = self
             .patterns
             .iter()
             .find(|(pattern, _)| pattern.fits(path.segments()))?;
@@ -154,6 +160,7 @@ impl Table {
         let route = named(method).or_else(head).or_else(any)?;
         Some(Found {
             rule: &route.rule,
+            pattern: &pattern.text,
             resource: route.resource.as_ref(),
         })
     }
@@ -188,6 +195,7 @@ impl Pattern {
             .strip_prefix('/')
             .ok_or_else(|| BadRoutes::NoSlash(text.to_owned()))?;
         let mut pattern = Self {
+            text: text.to_owned(),
             segments: Vec::new(),
             open: false,
         };
@@ -227,6 +235,11 @@ impl Pattern {
             }
         }
         Ok((pattern, names))
+    }
+
+    /// Whether both fit the same paths, however their `{name}`s are called.
+    fn fits_like(&self, other: &Self) -> bool {
+        self.open == other.open && self.segments == other.segments
     }
 
     fn fits(&self, path: &[String]) -> bool {

@@ -57,6 +57,11 @@ scopes = ["deployments.roamingcomputers:read"]
 
 [[gateway.policies.products.routes]]
 methods = ["GET"]
+path = "/deployments/v2/roamingcomputers/{id}"
+scopes = ["deployments.roamingcomputers:read"]
+
+[[gateway.policies.products.routes]]
+methods = ["GET"]
 path = "/reports/v2/apiUsage/keys"
 scopes = ["reports.apiusage:read"]
 

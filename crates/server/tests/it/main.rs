@@ -1,6 +1,7 @@
 //! The server over a real store, asked as its clients ask.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod attacks;
 mod denials;
 mod gateway;
 mod house;

@@ -138,6 +138,11 @@ impl<'de> Deserialize<'de> for StoredState {
 
 impl Filter {
     fn read(self) -> Result<KeyFilter, Problem> {
+        if self.name.as_ref().is_some_and(|name| name.contains('\0')) {
+            return Err(Problem::new(ProblemKind::InvalidMember)
+                .because("The member /filter/name: it has a NUL.")
+                .at("/filter/name", "it has a NUL"));
+        }
         let filter = KeyFilter {
             organization: self.organization_id,
             product: self.product,

@@ -23,10 +23,10 @@ use super::PRODUCT;
 use super::areas::{Area, No};
 use super::translate::{self, Meant};
 use super::wire::{List, One, SUCCESS, Wanted};
-use crate::edge::Arrival;
 use crate::edge::authorization::Authorization;
 use crate::edge::body;
 use crate::edge::form::Form;
+use crate::edge::{self, Arrival};
 
 /// The most keys of one answer.
 const MOST_KEYS: usize = 1000;
@@ -280,7 +280,7 @@ async fn caller(
         product: Some(&product),
         scopes: &scopes,
         from: arrival.client,
-        route: head.uri.path(),
+        route: edge::route(head),
         ..Question::bearer("")
     };
     let (caller, valid) = authority.caller(&question, &arrival.request_id).await?;

@@ -1,0 +1,85 @@
+//! What somebody sends who means harm: each of these once did something that it should not.
+
+use authority::keys::Shown;
+use credential::key::Kind;
+use credential::time::Span;
+use testkit::Database;
+
+use crate::house::{House, basic, client};
+
+const GRANT: &str = "grant_type=client_credentials";
+
+testkit::on_each_engine! {
+    async fn a_nul_in_what_is_looked_for_is_no_failure_of_the_server(database: Database) {
+        let house = House::open(&database).await;
+        let home = house.organization("Home").await;
+        let scopes = ["latchkey.keys:read", "latchkey.keys:revoke", "latchkey.audit:read", "latchkey.users:read"];
+        let admin = house.key(home, "latchkey", Kind::Static, "Admin", &scopes).await;
+        let Shown::Static { secret } = &admin.shown else { panic!("no secret") };
+        let nobody = basic(&("a\0b".to_owned(), "x".to_owned()));
+        for path in ["/oauth2/token", "/oauth2/introspect", "/oauth2/revoke", "/auth/v2/token"] {
+            let answer = house.post(path, Some(&nobody), &format!("{GRANT}&token=x")).await;
+            assert_eq!(answer.status, 401, "{path}: {answer:?}");
+            let named = format!("{GRANT}&token=x&client_id=a%00b&client_secret=x");
+            assert_eq!(house.post(path, None, &named).await.status, 401, "{path}");
+        }
+        let headers = [
+            ("Authorization".to_owned(), format!("Bearer {}", secret.expose())),
+            ("Content-Type".to_owned(), "application/json".to_owned()),
+        ];
+        for path in ["keys?name=%00", "audit?subject_id=a%00", "audit?actor_id=%00", "users?name=%00"] {
+            let answer = house.ask("GET", &format!("/api/v1/{path}"), &headers, "", None).await;
+            assert_eq!(answer.status, 400, "{path}: {answer:?}");
+        }
+        let filter = r#"{"filter": {"name": "a\u0000"}, "dry_run": true}"#;
+        let answer = house.ask("POST", "/api/v1/keys/bulk-revoke", &headers, filter, None).await;
+        assert_eq!(answer.status, 400, "{answer:?}");
+    }
+
+    async fn usage_is_counted_by_routes_and_never_by_the_paths_that_clients_invent(database: Database) {
+        let house = House::open(&database).await;
+        let home = house.organization("Home").await;
+        let kept = house.key(home, "latchkey", Kind::Static, "Reader", &["latchkey.keys:read"]).await;
+        let Shown::Static { secret } = &kept.shown else { panic!("no secret") };
+        let bearer = vec![("Authorization".to_owned(), format!("Bearer {}", secret.expose()))];
+        for n in 0..5 {
+            let path = format!("/api/v1/keys/01890000-0000-7000-8000-00000000000{n}");
+            assert_eq!(house.ask("GET", &path, &bearer, "", None).await.status, 404);
+        }
+        let buyer = house
+            .key(home, "secure_access", Kind::Client, "Client", &["deployments.roamingcomputers:read", "admin.apikeys:read"])
+            .await;
+        let answer = house.post("/auth/v2/token", Some(&basic(&client(&buyer))), GRANT).await;
+        let token = format!("Bearer {}", answer.json()["access_token"].as_str().unwrap());
+        let bearer = vec![("Authorization".to_owned(), token)];
+        for n in 0..5 {
+            let path = format!("/deployments/v2/roamingcomputers/{n}");
+            assert_eq!(house.ask("GET", &path, &bearer, "", None).await.status, 200);
+            let path = format!("/deployments/v2/roamingcomputers/{n}/unlisted");
+            assert_eq!(house.ask("GET", &path, &bearer, "", None).await.status, 403);
+            let path = format!("/admin/v2/apiKeys/{n}");
+            assert_eq!(house.ask("GET", &path, &bearer, "", None).await.status, 404);
+        }
+        house.authority.flush_usage().await.unwrap();
+        for (key, expected) in [
+            (kept.key.id, &["/api/v1/keys/{id}"][..]),
+            (
+                buyer.key.id,
+                &["/admin/v2/apiKeys/{id}", "/deployments/v2/roamingcomputers/{id}", "token"],
+            ),
+        ] {
+            let now = house.authority.now();
+            let (from, before) = (now - Span::from_hours(2), now + Span::from_hours(1));
+            let hours = house
+                .authority
+                .store()
+                .view(move |view| view.hourly_usage(key, from, before, 100))
+                .await
+                .unwrap();
+            let mut routes: Vec<_> = hours.iter().map(|hour| hour.route.as_str()).collect();
+            routes.sort_unstable();
+            routes.dedup();
+            assert_eq!(routes, expected);
+        }
+    }
+}
