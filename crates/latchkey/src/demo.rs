@@ -9,10 +9,10 @@ mod inhabitants;
 mod upstream;
 
 use std::collections::BTreeMap;
-use std::fs::DirBuilder;
-use std::io::ErrorKind;
+use std::fs::{DirBuilder, OpenOptions};
+use std::io::{ErrorKind, Write as _};
 use std::net::SocketAddr;
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
@@ -224,11 +224,24 @@ impl Drop for Folder {
     }
 }
 
-/// Writes a file whole: whoever finds it, finds all of it.
+/// Writes a file whole, for its owner only: it holds keys, and whoever finds it, finds all of it.
 fn write_whole(path: &Path, text: &str) -> anyhow::Result<()> {
     let path = std::path::absolute(path)?;
     let mut next = path.clone().into_os_string();
     next.push(".part");
-    let written = std::fs::write(&next, text).and_then(|()| std::fs::rename(&next, &path));
+    let write = || {
+        match std::fs::remove_file(&next) {
+            Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        let mut file = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&next)?;
+        file.write_all(text.as_bytes())?;
+        std::fs::rename(&next, &path)
+    };
+    let written = write();
     written.with_context(|| format!("cannot write {}", path.display()))
 }
