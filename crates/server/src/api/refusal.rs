@@ -7,8 +7,10 @@ use http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
 use crate::edge::retry_after;
 use crate::problem::{Kind, Problem};
 
-/// The challenge of every 401 (RFC 6750, section 3).
+/// The challenge to whoever presented nothing (RFC 6750, section 3).
 const CHALLENGE: &str = "Bearer realm=\"latchkey\"";
+/// The challenge to whoever presented something that is not good.
+const BAD_TOKEN: &str = "Bearer realm=\"latchkey\", error=\"invalid_token\"";
 /// After how many seconds a server that could not answer may be asked again.
 const AGAIN: &str = "1";
 
@@ -38,7 +40,10 @@ pub(super) fn refused(refusal: &Refusal) -> Problem {
         Refusal::Unauthenticated(Denial::Limited { retry_after_ms })
         | Refusal::Limited { retry_after_ms } => limited(*retry_after_ms),
         Refusal::Unauthenticated(_) => unauthenticated(),
-        Refusal::Forbidden { scope } => told(Kind::Forbidden).with("scope", scope.as_str()),
+        Refusal::Forbidden { scope } => told(Kind::Forbidden).with("scope", scope.as_str()).header(
+            WWW_AUTHENTICATE,
+            &format!("{CHALLENGE}, error=\"insufficient_scope\", scope=\"{scope}\""),
+        ),
         // One answer for all that is not there or not for this caller: it names nothing.
         Refusal::NotFound(_) => Kind::NotFound.into(),
         Refusal::Invalid { member, why } => {
@@ -63,9 +68,14 @@ pub(super) fn refused(refusal: &Refusal) -> Problem {
     }
 }
 
+/// No credential at all.
+pub(super) fn nothing_presented() -> Problem {
+    Problem::new(Kind::Unauthenticated).header(WWW_AUTHENTICATE, CHALLENGE)
+}
+
 /// No good credential; the same whatever is wrong with it.
 pub(super) fn unauthenticated() -> Problem {
-    Problem::new(Kind::Unauthenticated).header(WWW_AUTHENTICATE, CHALLENGE)
+    Problem::new(Kind::Unauthenticated).header(WWW_AUTHENTICATE, BAD_TOKEN)
 }
 
 fn limited(retry_after_ms: i64) -> Problem {

@@ -16,7 +16,7 @@ use http::{HeaderMap, HeaderName, Uri};
 use serde::de::DeserializeOwned;
 
 use super::{Api, refusal};
-use crate::edge::{self, Arrival, body};
+use crate::edge::{self, Arrival, authorization, body};
 use crate::problem::{Kind, Problem};
 
 const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
@@ -87,7 +87,8 @@ pub(super) fn arrival(parts: &Parts) -> Result<&Arrival, Problem> {
 
 /// The one credential that was presented, in a header.
 pub(super) fn credential<'r>(uri: &Uri, headers: &'r HeaderMap) -> Result<&'r str, Problem> {
-    if uri.query().is_some_and(holds_credential) {
+    let in_url = |query| authorization::stands_in(query, &CREDENTIAL_PARAMETERS);
+    if uri.query().is_some_and(in_url) {
         return Err(Kind::CredentialInUrl.into());
     }
     match (once(headers, &AUTHORIZATION)?, once(headers, &API_KEY)?) {
@@ -95,7 +96,7 @@ pub(super) fn credential<'r>(uri: &Uri, headers: &'r HeaderMap) -> Result<&'r st
             .because("Send one credential: Authorization or X-API-Key.")),
         (Some(authorization), None) => bearer(authorization).ok_or_else(refusal::unauthenticated),
         (None, Some(key)) => Ok(key),
-        (None, None) => Err(refusal::unauthenticated()),
+        (None, None) => Err(refusal::nothing_presented()),
     }
 }
 
@@ -104,16 +105,6 @@ fn bearer(authorization: &str) -> Option<&str> {
     scheme
         .eq_ignore_ascii_case("bearer")
         .then(|| credential.trim_matches(' '))
-}
-
-fn holds_credential(query: &str) -> bool {
-    query.split('&').any(|pair| {
-        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-        value.starts_with("lk_")
-            || CREDENTIAL_PARAMETERS
-                .iter()
-                .any(|known| name.eq_ignore_ascii_case(known))
-    })
 }
 
 /// The value of a header that may stand once.

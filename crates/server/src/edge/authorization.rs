@@ -26,6 +26,9 @@ pub enum Authorization {
     Unreadable,
 }
 
+/// How all of our credentials begin but the signed tokens.
+const OURS: &str = "lk_";
+
 /// Clients leave the padding of base64 out now and then; nothing hangs on it.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &STANDARD,
@@ -55,6 +58,19 @@ impl Authorization {
         }
         Authorization::Unreadable
     }
+}
+
+/// Whether one of our credentials stands in a query, or one of these names for one, however it is encoded: URLs are
+/// logged on their way.
+pub fn stands_in(query: &str, names: &[&str]) -> bool {
+    query.split('&').any(|pair| {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        let [name, value] = [name, value]
+            .map(|text| form::decode(text.as_bytes()).unwrap_or_else(|| text.to_owned()));
+        name.starts_with(OURS)
+            || value.starts_with(OURS)
+            || names.iter().any(|known| name.eq_ignore_ascii_case(known))
+    })
 }
 
 fn basic(encoded: &str) -> Option<Authorization> {

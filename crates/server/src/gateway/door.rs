@@ -11,6 +11,7 @@ use super::identity::Identity;
 use super::refuse;
 use super::route::Rule;
 use super::{NoRoute, Policy};
+use crate::edge::authorization;
 use crate::problem::{Kind, Problem};
 
 /// What usage is counted by where no route fits: clients can invent paths, and must not invent names.
@@ -62,7 +63,8 @@ pub async fn ask(
     policy: &Policy,
     asked: Asked<'_>,
 ) -> Result<Passed, Problem> {
-    if asked.query.is_some_and(holds_credential) {
+    let in_url = |query| authorization::stands_in(query, &[]);
+    if asked.query.is_some_and(in_url) {
         return Err(Kind::CredentialInUrl.into());
     }
     let question = policy.question(asked.method, asked.path);
@@ -189,12 +191,4 @@ fn bearer(value: &str) -> Option<&str> {
     let token = token.trim_start();
     (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty() && !token.contains(' '))
         .then_some(token)
-}
-
-/// Whether one of our credentials stands in the query, under whatever name.
-fn holds_credential(query: &str) -> bool {
-    query.split('&').any(|pair| {
-        pair.split_once('=')
-            .is_some_and(|(_, value)| value.starts_with("lk_"))
-    })
 }

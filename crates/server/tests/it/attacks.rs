@@ -82,4 +82,39 @@ testkit::on_each_engine! {
             assert_eq!(routes, expected);
         }
     }
+
+    async fn the_challenge_says_whether_nothing_a_bad_token_or_too_little_was_presented(database: Database) {
+        let house = House::open(&database).await;
+        let home = house.organization("Home").await;
+        let small = house.key(home, "latchkey", Kind::Static, "Small", &["latchkey.verify"]).await;
+        let Shown::Static { secret } = &small.shown else { panic!("no secret") };
+        let small = format!("Bearer {}", secret.expose());
+        let bare = "Bearer realm=\"latchkey\"";
+        for (presented, status, more) in [
+            (None, 401, String::new()),
+            (Some("Bearer junk"), 401, ", error=\"invalid_token\"".to_owned()),
+            (Some("Basic YTpi"), 401, ", error=\"invalid_token\"".to_owned()),
+            (Some(small.as_str()), 403, ", error=\"insufficient_scope\", scope=\"latchkey.keys:read\"".to_owned()),
+        ] {
+            let headers: Vec<_> = presented.map(|value| ("Authorization".to_owned(), value.to_owned())).into_iter().collect();
+            let answer = house.ask("GET", "/api/v1/keys", &headers, "", None).await;
+            assert_eq!(answer.status, status, "{answer:?}");
+            assert_eq!(answer.header("www-authenticate"), Some(format!("{bare}{more}").as_str()));
+        }
+    }
+
+    async fn a_key_in_the_query_is_refused_by_the_gateway_however_it_is_written(database: Database) {
+        let house = House::open(&database).await;
+        for query in ["k=lk_key_x", "lk_key_x", "k=%6ck_key_x", "a=1&k=%6C%6B%5Fkey_x"] {
+            let path = format!("/deployments/v2/roamingcomputers?{query}");
+            let answer = house.ask("GET", &path, &[], "", None).await;
+            assert_eq!(answer.status, 400, "{query}: {answer:?}");
+        }
+        for query in ["access%5Ftoken=x", "%6ck_key_x"] {
+            let answer = house.ask("GET", &format!("/api/v1/keys?{query}"), &[], "", None).await;
+            assert_eq!(answer.status, 400, "{query}: {answer:?}");
+        }
+        let answer = house.ask("GET", "/deployments/v2/roamingcomputers?limit=1&q=100%", &[], "", None).await;
+        assert_eq!(answer.status, 401, "{answer:?}");
+    }
 }
