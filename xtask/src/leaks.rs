@@ -41,6 +41,10 @@ pub(crate) fn run(release: bool) -> Result<Tally> {
                     native.rotate(&shown.id)?.credential,
                 ));
             }
+            if kind == "client" {
+                let token = native.buy(&shown)?;
+                secrets.push((format!("access token of {kind} {number}"), token));
+            }
             if let Some(token) = shown.refresh {
                 let next = native.refresh(&shown.id, &token)?;
                 secrets.push((format!("refresh token {number}"), token));
@@ -69,7 +73,11 @@ pub(crate) fn run(release: bool) -> Result<Tally> {
 
     let mut needles = Needles::new();
     for (label, secret) in &secrets {
-        needles.add(label, &secret_part(secret));
+        let part = secret_part(secret);
+        needles.add(label, part);
+        if let Some(bytes) = bytes_of(part) {
+            needles.add(&format!("the bytes of {label}"), bytes);
+        }
     }
     let mut found = Vec::new();
     let (bytes, time) = timed(|| search_folder(&place.folder, &needles, &mut found));
@@ -90,19 +98,40 @@ pub(crate) fn run(release: bool) -> Result<Tally> {
     Ok(Tally::HOLDS)
 }
 
-/// What must stay secret of a credential: the last part of a native one (its public part may be stored), the signature of
-/// a JWT.
-fn secret_part(credential: &str) -> String {
-    let separator = if credential.starts_with("lk_") {
-        '_'
-    } else {
-        '.'
+/// The characters of a native credential's secret, which its checksum follows.
+const SECRET: usize = 44;
+
+/// What must stay secret of a credential: the secret of a native one (its public part may be stored, and the checksum need
+/// not be stored with it), the signature of a JWT.
+fn secret_part(credential: &str) -> &str {
+    let native = credential.starts_with("lk_");
+    let separator = if native { '_' } else { '.' };
+    let last = credential.rsplit(separator).next().unwrap_or(credential);
+    match last.get(..SECRET) {
+        Some(secret) if native => secret,
+        _ => last,
+    }
+}
+
+/// The bytes that a native secret spells in base 62, eight to eleven characters; none for anything else.
+fn bytes_of(part: &str) -> Option<Vec<u8>> {
+    let digit = |letter: &u8| match letter {
+        b'0'..=b'9' => Some(u128::from(letter - b'0')),
+        b'A'..=b'Z' => Some(u128::from(letter - b'A') + 10),
+        b'a'..=b'z' => Some(u128::from(letter - b'a') + 36),
+        _ => None,
     };
-    credential
-        .rsplit(separator)
-        .next()
-        .unwrap_or(credential)
-        .to_string()
+    if part.len() != SECRET {
+        return None;
+    }
+    let mut bytes = Vec::new();
+    for chunk in part.as_bytes().chunks(11) {
+        let number = chunk
+            .iter()
+            .try_fold(0, |number, letter| Some(number * 62 + digit(letter)?))?;
+        bytes.extend(u64::try_from(number).ok()?.to_be_bytes());
+    }
+    Some(bytes)
 }
 
 fn search_folder(folder: &Path, needles: &Needles, found: &mut Vec<String>) -> Result<usize> {
@@ -123,4 +152,27 @@ fn search_folder(folder: &Path, needles: &Needles, found: &mut Vec<String>) -> R
         );
     }
     Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_secret_part_is_what_nobody_may_write_down() {
+        let secret = "0000000000A".repeat(4);
+        let key = format!("lk_key_{}_{secret}000abc", "1".repeat(33));
+        assert_eq!(secret_part(&key), secret);
+        assert_eq!(secret_part("eyJh.eyJp.c2ln"), "c2ln");
+    }
+
+    #[test]
+    fn the_bytes_of_a_secret_are_those_that_its_text_spells() {
+        let ten = [0, 0, 0, 0, 0, 0, 0, 10].repeat(4);
+        assert_eq!(bytes_of(&"0000000000A".repeat(4)), Some(ten));
+        let most = "LygHa16AHYF".repeat(4);
+        assert_eq!(bytes_of(&most), Some(vec![0xFF; 32]));
+        assert_eq!(bytes_of("c2ln"), None);
+        assert_eq!(bytes_of(&"z".repeat(44)), None, "above 64 bits");
+    }
 }

@@ -142,6 +142,23 @@ impl Native {
         shown(&answer.expect(200)?, Some(id))
     }
 
+    /// The access token that a client buys with its own credentials.
+    pub(crate) fn buy(&mut self, client: &Shown) -> Result<String> {
+        let form = format!(
+            "grant_type=client_credentials&client_id={}&client_secret={}",
+            client.id, client.credential
+        );
+        let answer = self.client.send(
+            "POST",
+            "/oauth2/token",
+            &[("content-type", "application/x-www-form-urlencoded")],
+            form.as_bytes(),
+        )?;
+        let answer = answer.expect(200)?;
+        let token = answer["access_token"].as_str().context("no access token")?;
+        Ok(token.to_string())
+    }
+
     /// Whether the audit chain holds; the first bad place otherwise.
     pub(crate) fn audit_holds(&mut self) -> Result<()> {
         let answer = self

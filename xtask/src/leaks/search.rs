@@ -21,9 +21,9 @@ impl Needles {
         }
     }
 
-    /// Adds a secret text in all its forms; `label` tells which it is without telling it.
-    pub(crate) fn add(&mut self, label: &str, secret: &str) {
-        let bytes = secret.as_bytes();
+    /// Adds a secret, a text or bytes, in all its forms; `label` tells which it is without telling it.
+    pub(crate) fn add(&mut self, label: &str, secret: impl AsRef<[u8]>) {
+        let bytes = secret.as_ref();
         let lower = hex(bytes);
         self.insert(label, "raw", bytes.to_vec());
         self.insert(label, "hex", lower.clone().into_bytes());
@@ -135,5 +135,20 @@ mod tests {
             check(&base64(&text.as_bytes()[..whole]), true);
         }
         check("s3cretWith/Odd and something else altogether", false);
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_are_found_too() {
+        let secret: [u8; 32] = std::array::from_fn(|at| 0xF0 ^ (at as u8 * 7));
+        let mut needles = Needles::new();
+        needles.add("the seed", secret);
+        for hay in [
+            [b"row ", &secret[..], b" end"].concat(),
+            hex(&secret).into_bytes(),
+            percent(&secret).into_bytes(),
+        ] {
+            assert!(!needles.found_in(&hay).is_empty());
+        }
+        assert!(needles.found_in(&secret[..31]).is_empty());
     }
 }
