@@ -167,6 +167,9 @@ pub(in crate::api) struct SecretView {
     /// From where.
     #[schema(required)]
     last_used_from: Option<String>,
+    /// On which route; `null` where whoever asked named none.
+    #[schema(required)]
+    last_used_route: Option<String>,
 }
 
 impl KeyView {
@@ -197,6 +200,7 @@ impl KeyView {
                 last_used_from: used
                     .and_then(|used| used.address)
                     .map(|address| address.to_string()),
+                last_used_route: used.and_then(|used| used.route.clone()),
             }
         };
         Self {

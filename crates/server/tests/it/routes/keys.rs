@@ -124,7 +124,11 @@ testkit::on_each_engine! {
         let told = native.get(&path).await.json();
         assert!(told["last_used_at"].is_string(), "{told}");
         assert_eq!(told["secrets"][0]["last_used_from"], "192.0.2.1");
+        assert_eq!(told["secrets"][0]["last_used_route"], Value::Null, "a question names no route");
         assert_eq!(native.get("/api/v1/keys?product=sample").await.json()["items"][0], told);
+        native.call_as(Some(&key), "GET", "/api/v1/whoami", None).await;
+        native.house.authority.flush_usage().await.unwrap();
+        assert_eq!(native.get(&path).await.json()["secrets"][0]["last_used_route"], "/api/v1/whoami");
     }
 
     async fn nobody_gives_more_than_they_have(database: testkit::Database) {
