@@ -11,6 +11,7 @@ use credential::scope::{BadScope, Scope};
 use crate::Authority;
 use crate::catalog::LATCHKEY;
 use crate::failure::{Failure, Refusal};
+use crate::limits::Spent;
 use crate::verify::{Question, Valid};
 use crate::world::World;
 
@@ -89,6 +90,11 @@ impl Authority {
 }
 
 impl Asker {
+    /// How the limits of its own key stand after asking.
+    pub fn limits(&self) -> &[Spent] {
+        &self.valid.limits
+    }
+
     /// Whether this one may ask about credentials of the organization. Of another than its own only by name, and
     /// only where its own administers it: a list that somebody wrote gives no more than the writer had.
     pub(crate) fn may_ask(&self, world: &World, organization: OrganizationId) -> bool {

@@ -10,6 +10,7 @@ pub mod client;
 pub mod form;
 pub mod listener;
 pub mod ops;
+pub mod standing;
 pub mod telemetry;
 pub mod tls;
 
@@ -20,10 +21,11 @@ use std::future::Future;
 use std::net::IpAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::task::Poll;
 
+use authority::Spent;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::MatchedPath;
@@ -84,6 +86,8 @@ pub struct Arrival {
     pub request_id: String,
     /// What bodies may cost.
     pub reading: Reading,
+    /// How the caller's limits stand, for the headers of the answer; told at most once.
+    pub limits: OnceLock<Vec<Spent>>,
 }
 
 /// Marks an answer that came from an upstream: its headers are the upstream's business.
@@ -141,7 +145,13 @@ impl Edge {
             tls,
             request_id.clone(),
         ) {
-            Ok(request) => self.guarded(request, &request_id).await,
+            Ok((request, arrival)) => {
+                let mut response = self.guarded(request, &request_id).await;
+                if let Some(limits) = arrival.limits.get() {
+                    standing::tell(limits, response.headers_mut());
+                }
+                response
+            }
             Err(problem) => problem.into_response(),
         };
         self.metrics.answered(method, &response, begun.elapsed());
@@ -157,7 +167,7 @@ impl Edge {
         trusted: bool,
         tls: bool,
         request_id: String,
-    ) -> Result<Request<Body>, Problem> {
+    ) -> Result<(Request<Body>, Arc<Arrival>), Problem> {
         if !METHODS.contains(request.method()) {
             return Err(Problem::new(Kind::MethodNotAllowed).header(ALLOW, ALLOWED));
         }
@@ -184,9 +194,11 @@ impl Edge {
             host,
             request_id,
             reading: Reading::from(&self.limits),
+            limits: OnceLock::new(),
         };
-        request.extensions_mut().insert(Arc::new(arrival));
-        Ok(request)
+        let arrival = Arc::new(arrival);
+        request.extensions_mut().insert(Arc::clone(&arrival));
+        Ok((request, arrival))
     }
 
     /// Runs the handler. If it panics, this request gets a constant answer and no other notices.

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use authority::verify::{Presented, Question, Valid};
-use authority::{Caller, Idempotency};
+use authority::{Caller, Failure, Idempotency, Spent};
 use axum::body::Body;
 use axum::extract::{FromRequest, FromRequestParts, Path, Request};
 use credential::secret::Digest;
@@ -55,11 +55,12 @@ impl FromRequestParts<Api> for Asker {
             route: edge::route(parts),
             ..Question::bearer(credential(&parts.uri, &parts.headers)?)
         };
-        let (caller, valid) = api
-            .authority
-            .caller(&question, &arrival.request_id)
-            .await
-            .map_err(refusal::problem)?;
+        let asked = api.authority.caller(&question, &arrival.request_id).await;
+        let (caller, valid) = match asked {
+            Ok(asked) => asked,
+            Err(failure) => return Err(turned_away(api, arrival, &question, failure).await),
+        };
+        tell(arrival, &valid.limits);
         Ok(Self { caller, valid })
     }
 }
@@ -354,8 +355,53 @@ fn idempotency(parts: &Parts, bytes: &[u8]) -> Result<Option<Idempotency>, Probl
     }))
 }
 
+/// Notes how the caller's limits stand, for the headers of the answer.
+fn tell(arrival: &Arrival, limits: &[Spent]) {
+    if !limits.is_empty() {
+        // Set before only where one request asks for its caller twice; the limits are the same.
+        let _ = arrival.limits.set(limits.to_vec());
+    }
+}
+
+/// The problem of a caller that was turned away. How used-up limits stand is asked once more, without spending: a refusal
+/// does not tell.
+async fn turned_away(
+    api: &Api,
+    arrival: &Arrival,
+    question: &Question<'_>,
+    failure: Failure,
+) -> Problem {
+    let problem = refusal::problem(failure);
+    if problem.kind() == Kind::RateLimited {
+        let looked = Question {
+            cost: 0,
+            consume: false,
+            ..*question
+        };
+        if let Ok(answer) = api.authority.verify(&looked).await
+            && let Ok(valid) = answer.verdict
+        {
+            tell(arrival, &valid.limits);
+        }
+    }
+    problem
+}
+
+/// Whoever asks about credentials.
+pub(super) async fn asker(api: &Api, parts: &Parts) -> Result<authority::Asker, Problem> {
+    let question = about_asker(parts)?;
+    let arrival = arrival(parts)?;
+    match api.authority.asker(&question).await {
+        Ok(asker) => {
+            tell(arrival, asker.limits());
+            Ok(asker)
+        }
+        Err(failure) => Err(turned_away(api, arrival, &question, failure).await),
+    }
+}
+
 /// A question about the presented bearer alone.
-pub(super) fn about_asker<'r>(parts: &'r Parts) -> Result<Question<'r>, Problem> {
+fn about_asker<'r>(parts: &'r Parts) -> Result<Question<'r>, Problem> {
     Ok(Question {
         credential: Presented::Bearer(credential(&parts.uri, &parts.headers)?),
         from: arrival(parts)?.client,

@@ -18,7 +18,7 @@ use http::StatusCode;
 
 use super::answer::raw;
 use super::refusal::problem;
-use super::request::{about_asker, arrival, bytes};
+use super::request::{arrival, asker, bytes};
 use super::wire::Time;
 use super::{Api, Served};
 use crate::edge::body;
@@ -35,11 +35,7 @@ pub(super) fn serve(served: Served) -> Served {
     responses((status = 200, description = "The verdict, good or bad.", body = VerdictShape)))]
 async fn verify(State(api): State<Api>, request: Request) -> Result<Response, Problem> {
     let (parts, body) = request.into_parts();
-    let asker = api
-        .authority
-        .asker(&about_asker(&parts)?)
-        .await
-        .map_err(problem)?;
+    let asker = asker(&api, &parts).await?;
     let bytes = bytes(&parts, body, false, |reading| reading.body).await?;
     let asked: Asked<'_> = body::parse(&bytes, arrival(&parts)?.reading.depth)?;
     let answer = api.ask(&asker, &asked).await.map_err(problem)?;
@@ -53,11 +49,7 @@ async fn verify(State(api): State<Api>, request: Request) -> Result<Response, Pr
     responses((status = 200, description = "The verdicts, in the order of the questions.", body = VerdictsShape)))]
 async fn batch(State(api): State<Api>, request: Request) -> Result<Response, Problem> {
     let (parts, body) = request.into_parts();
-    let asker = api
-        .authority
-        .asker(&about_asker(&parts)?)
-        .await
-        .map_err(problem)?;
+    let asker = asker(&api, &parts).await?;
     let bytes = bytes(&parts, body, false, |reading| reading.admin_body).await?;
     let asked: AskedTogether<'_> = body::parse(&bytes, arrival(&parts)?.reading.depth)?;
     let mut text = String::with_capacity(16 + 384 * asked.items.len());

@@ -5,13 +5,14 @@ use std::net::IpAddr;
 use authority::verify::{Question, Valid};
 use authority::{Asker, Authority};
 use http::header::AUTHORIZATION;
-use http::{HeaderMap, HeaderValue, Method};
+use http::{HeaderMap, Method};
 
 use super::identity::Identity;
 use super::refuse;
 use super::route::Rule;
 use super::{NoRoute, Policy};
 use crate::edge::authorization;
+use crate::edge::standing::{self, limit_headers};
 use crate::problem::{Kind, Problem};
 
 /// What usage is counted by where no route fits: clients can invent paths, and must not invent names.
@@ -143,7 +144,7 @@ async fn verdict(authority: &Authority, question: &Question<'_>) -> Result<Valid
                 .ok()
                 .and_then(|answer| answer.verdict.ok())
                 .map(|valid| valid.limits);
-            Err(refuse::limit_headers(&limits.unwrap_or_default())
+            Err(limit_headers(&limits.unwrap_or_default())
                 .into_iter()
                 .fold(problem, |problem, (name, value)| {
                     problem.header(name, &value)
@@ -154,11 +155,7 @@ async fn verdict(authority: &Authority, question: &Question<'_>) -> Result<Valid
 
 /// How the limits of an allowed request stand, for its answer.
 pub fn tell_limits(valid: &Valid, headers: &mut HeaderMap) {
-    for (name, value) in refuse::limit_headers(&valid.limits) {
-        if let Ok(value) = HeaderValue::from_str(&value) {
-            headers.insert(name, value);
-        }
-    }
+    standing::tell(&valid.limits, headers);
 }
 
 /// The one credential in the headers that the policy names.
