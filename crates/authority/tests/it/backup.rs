@@ -46,7 +46,6 @@ async fn scene() -> Scene {
         .revoke_key(&rig.shell(), revoked.key.id, None)
         .await
         .unwrap();
-    rig.authority.sign_checkpoint().await.unwrap();
     Scene {
         rig,
         _database: database,
