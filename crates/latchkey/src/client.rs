@@ -148,7 +148,8 @@ pub(crate) fn secret_from(source: impl Read) -> anyhow::Result<String> {
     source.take(LONGEST_KEY).read_to_string(&mut text)?;
     let text = text.trim();
     if text.is_empty() || text.contains(char::is_whitespace) {
-        bail!("a single word was expected there");
+        return Err(Reason::Usage
+            .because("a key or credential was expected there, one word and nothing else"));
     }
     Ok(text.to_owned())
 }
@@ -374,14 +375,29 @@ fn causes(error: hyper_util::client::legacy::Error) -> anyhow::Error {
         words.push(error.to_string());
         cause = error.source();
     }
-    anyhow::anyhow!(
-        "{}",
-        if words.is_empty() {
-            error.to_string()
-        } else {
-            words.join(": ")
-        }
-    )
+    if words.is_empty() {
+        words.push(error.to_string());
+    }
+    let words = words.join(": ");
+    match advice_on(&words) {
+        Some(advice) => anyhow::anyhow!("{words}: {advice}"),
+        None => anyhow::anyhow!(words),
+    }
+}
+
+/// What to do about a certificate that is refused, for the commonest reasons. They are known by their words: the TLS
+/// library's own error is out of reach in the chain.
+fn advice_on(words: &str) -> Option<&'static str> {
+    if words.contains("UnknownIssuer") {
+        Some("name the authority that issued it with --ca-file or LATCHKEY_CA_FILE")
+    } else if words.contains("CaUsedAsEndEntity") {
+        Some(
+            "it is an authority's own certificate; a server needs one that is not \
+             (openssl req … -addext basicConstraints=critical,CA:FALSE)",
+        )
+    } else {
+        None
+    }
 }
 
 fn connector(ca_file: Option<&PathBuf>) -> anyhow::Result<HttpsConnector<HttpConnector>> {
@@ -421,6 +437,17 @@ mod tests {
             key_file: None,
             key_stdin: false,
         }
+    }
+
+    #[test]
+    fn a_refused_certificate_comes_with_advice() {
+        let advice = |words| advice_on(words).unwrap_or_default();
+        assert!(advice("invalid peer certificate: UnknownIssuer").contains("--ca-file"));
+        assert!(
+            advice("invalid peer certificate: Other(OtherError(CaUsedAsEndEntity))")
+                .contains("CA:FALSE")
+        );
+        assert_eq!(advice_on("tcp connect error: Connection refused"), None);
     }
 
     #[test]

@@ -22,8 +22,8 @@ Examples:
   latchkey audit export --out trail.jsonl
   latchkey audit verify --export trail.jsonl --public-key 5f1c…      no server and no database is needed
 
-An export names the key that signed it; that proves something only if you have the public key from elsewhere, such as
-an export of another day.";
+An export is signed to its end, and names the key that signed it; that proves something only if you have the public key
+from elsewhere, such as an export of another day.";
 
 /// Verify and export the audit trail.
 #[derive(Subcommand)]
@@ -160,10 +160,15 @@ impl Export {
             Some(out) => {
                 let unwritable = || format!("cannot write {}", out.display());
                 let mut file = File::create_new(out).with_context(unwritable)?;
-                server.download(&path, &mut file).await?;
-                file.flush()
-                    .and_then(|()| file.sync_all())
-                    .with_context(unwritable)?;
+                let written = server.download(&path, &mut file).await.and_then(|()| {
+                    let kept = file.flush().and_then(|()| file.sync_all());
+                    kept.with_context(unwritable)
+                });
+                if written.is_err() {
+                    // Half an export is none, and would stand in the way of the next.
+                    std::fs::remove_file(out).with_context(unwritable)?;
+                }
+                written?;
                 say(&format!("the trail was written to {}", out.display()));
                 Ok(())
             }

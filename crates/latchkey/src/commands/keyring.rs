@@ -17,8 +17,9 @@ Examples:
   latchkey keyring rotate              seal under a new data key from now on
   latchkey keyring rotate --master     make a new master key too; restart every server afterwards
 
-Issued credentials are not touched. After --master keep a copy of the new file, and once every server was restarted
-the lines below the first may be removed from it.";
+Issued credentials are not touched. After --master every server that runs refuses everything (503) until it is restarted
+with the new file: copy it to the other machines and restart all at once. Then the lines below the first may be removed
+from it; keep them with the backups made before, which open with nothing else.";
 
 /// Make and rotate the keys that seal the store.
 #[derive(Subcommand)]

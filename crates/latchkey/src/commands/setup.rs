@@ -1,6 +1,7 @@
 //! `latchkey setup`: the first administrator, with the token that a first start printed.
 
 use clap::Args;
+use http::{Method, StatusCode};
 use serde_json::json;
 
 use crate::client::{Reach, secret_from};
@@ -50,11 +51,18 @@ impl Setup {
         };
         let body =
             json!({"organization": self.organization, "email": self.email, "name": self.name});
-        let made = self
+        let answer = self
             .reach
             .server(Some(token.trim()))?
-            .post("/api/v1/setup", &body)
+            .send(Method::POST, "/api/v1/setup", Some(&body), &[])
             .await?;
+        if answer.status == StatusCode::UNAUTHORIZED {
+            return Err(Reason::Refused.because(
+                "the server does not take this set-up token: it must be the last one printed, \
+                 since each start without an administrator makes a new one, and is good for an hour",
+            ));
+        }
+        let made = answer.good()?;
         if output.json {
             output.value(&made);
             return Ok(());
