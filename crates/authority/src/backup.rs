@@ -26,11 +26,15 @@ use crate::caller::{Caller, Need};
 use crate::failure::{Failure, Refusal};
 use crate::keys::place_after;
 use crate::organizations::is_operator;
+use crate::users::latchkey;
 
 pub(crate) const OPERATE: &str = "latchkey.server:operate";
 
 /// Rows of one transaction: others wait for it some tens of milliseconds.
 const BATCH: usize = 500;
+
+/// How many administering keys a restore names: the first administrator's is the oldest.
+const ADMINISTERING: usize = 5;
 
 /// What a restored store is held against.
 #[derive(Default)]
@@ -48,6 +52,9 @@ pub struct Restored {
     pub epoch: i64,
     /// Keys that were brought back disabled.
     pub suspended: u64,
+    /// Those among them that open this server's own administration, the oldest few: one must be enabled from the
+    /// shell before anybody can call for the others.
+    pub administering: Vec<KeyId>,
     /// Restrictions from the journal that were made again.
     pub replayed: u64,
     /// Families that were ended.
@@ -150,6 +157,7 @@ impl Authority {
         if !restored.journal_complete && evidence.accept_as_of.is_none() {
             restored.suspended = self.suspend_keys(caller).await?;
         }
+        restored.administering = self.suspended_administrators().await?;
         restored.families = self.end_families(caller).await?;
         self.forget_replicas().await?;
 
@@ -291,6 +299,35 @@ impl Authority {
                 return Ok(count);
             }
         }
+    }
+
+    /// Keys of this server's own product that a restore took out of use, oldest first.
+    async fn suspended_administrators(&self) -> Result<Vec<KeyId>, Failure> {
+        let filter = KeyFilter {
+            product: Some(latchkey()?),
+            state: Some("disabled"),
+            ..KeyFilter::default()
+        };
+        let page = self
+            .store()
+            .view::<_, Fault>(move |view| view.keys_page(&filter, KeyOrder::Oldest, None, BATCH))
+            .await?;
+        let by_restore = |key: &Key| {
+            matches!(
+                key.state,
+                State::Disabled {
+                    by: Maker::System,
+                    ..
+                }
+            )
+        };
+        Ok(page
+            .into_iter()
+            .filter_map(Found::good)
+            .filter(by_restore)
+            .map(|key| key.id)
+            .take(ADMINISTERING)
+            .collect())
     }
 
     async fn end_families(&self, caller: &Caller) -> Result<u64, Failure> {

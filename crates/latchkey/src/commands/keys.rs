@@ -1,13 +1,17 @@
 //! `latchkey key`: keys of every kind, through a running server.
 
 use anyhow::bail;
+use authority::Failure;
 use clap::{Args, Subcommand};
+use credential::id::KeyId;
 use serde_json::{Map, Value, json};
 
 use super::MOST;
 use crate::client::{Reach, Server, encoded, secret_from};
 use crate::exit::Reason;
+use crate::house::{self, House};
 use crate::output::{Output, complain, confirmed, thing_of};
+use crate::settings::Settings;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -15,6 +19,7 @@ Examples:
   latchkey key list --product sample --state active
   latchkey key rotate 0197… --overlap-seconds 3600
   latchkey key revoke 0197… --yes
+  latchkey key enable 0197… --local     in the database of this machine, when no key is left to call with
   echo \"$CREDENTIAL\" | latchkey key verify --scope sample.orders:read";
 
 /// Make, see, change, rotate and end keys.
@@ -32,7 +37,7 @@ pub(crate) enum Key {
     /// Take a key out of use.
     Disable(One),
     /// Bring a key back into use.
-    Enable(One),
+    Enable(Enable),
     /// Give a key a new secret.
     Rotate(Rotate),
     /// End a key for good.
@@ -50,6 +55,18 @@ pub(crate) struct One {
     reach: Reach,
     /// The key's id.
     id: String,
+}
+
+/// One key, and who brings it back.
+#[derive(Args)]
+pub(crate) struct Enable {
+    #[command(flatten)]
+    one: One,
+    #[command(flatten)]
+    settings: Settings,
+    /// Open the database instead of asking the server, as who holds this machine: when no key is left to call with.
+    #[arg(long)]
+    local: bool,
 }
 
 /// What a new key shall be.
@@ -256,7 +273,8 @@ impl Key {
                 Ok(())
             }
             Self::Disable(one) => transition(&one, "disable", output).await,
-            Self::Enable(one) => transition(&one, "enable", output).await,
+            Self::Enable(enable) if enable.local => enable.here(output).await,
+            Self::Enable(enable) => transition(&enable.one, "enable", output).await,
             Self::Rotate(rotate) => renew(rotate, output).await,
             Self::Revoke(revoke) => end(revoke, output).await,
             Self::Verify(verify) => verify.run(output).await,
@@ -335,6 +353,26 @@ async fn transition(one: &One, verb: &str, output: Output) -> anyhow::Result<()>
         .await?;
     output.thing(&answer);
     Ok(())
+}
+
+impl Enable {
+    /// Enables it in the database itself.
+    async fn here(self, output: Output) -> anyhow::Result<()> {
+        let unreadable =
+            |_| Reason::Usage.because(format!("{} is not the id of a key", self.one.id));
+        let id: KeyId = self.one.id.parse().map_err(unreadable)?;
+        let house = House::enter(&self.settings.load(&[])?.config).await?;
+        let enabled = house.authority.enable_key(&house::shell(), id, None).await;
+        house.leave().await?;
+        let key = match enabled {
+            Ok(changed) => changed.key,
+            Err(Failure::Refused(refusal)) => return Err(Reason::Refused.because(refusal)),
+            Err(failure) => return Err(failure.into()),
+        };
+        output
+            .value(&json!({"id": key.id, "name": key.name.as_str(), "state": key.state.as_str()}));
+        Ok(())
+    }
 }
 
 fn path(id: &str) -> String {

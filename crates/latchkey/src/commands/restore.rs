@@ -30,7 +30,8 @@ Examples:
 
 What was revoked after the backup would be good again. So tokens from before are refused in any case, and keys come
 back disabled, unless there is a journal (an export of the trail that was made later and goes on from the backup), or
-you say with --accept-as-of that what was restricted after that time may be lost.";
+you say with --accept-as-of that what was restricted after that time may be lost. Where the administrators' keys come
+back disabled too, `latchkey key enable ID --local` brings one back to enable the others with.";
 
 /// Bring a backup back into a data directory where no server runs.
 #[derive(Args)]
@@ -84,7 +85,8 @@ impl Restore {
         std::fs::rename(&fresh, &place)?;
         remove_with_companions(&fresh)?;
         File::open(directory)?.sync_all()?;
-        tell(&restored, &place, aside.as_deref(), output);
+        let journal = self.journal.is_some();
+        tell(&restored, journal, &place, aside.as_deref(), output);
         Ok(())
     }
 
@@ -147,12 +149,13 @@ impl Restore {
     }
 }
 
-fn tell(restored: &Restored, place: &Path, aside: Option<&Path>, output: Output) {
+fn tell(restored: &Restored, journal: bool, place: &Path, aside: Option<&Path>, output: Output) {
     if output.json {
         return output.value(&json!({
             "database": place,
             "set_aside": aside,
             "keys_disabled": restored.suspended,
+            "administering_disabled": restored.administering,
             "restrictions_repeated": restored.replayed,
             "families_ended": restored.families,
             "journal_complete": restored.journal_complete,
@@ -167,6 +170,19 @@ fn tell(restored: &Restored, place: &Path, aside: Option<&Path>, output: Output)
             "{} keys came back disabled; enable those that you know to be good",
             restored.suspended
         ));
+        if journal && !restored.journal_complete {
+            say(
+                "the journal does not end with a signed checkpoint, so that more may be missing from it",
+            );
+        }
+    }
+    if !restored.administering.is_empty() {
+        say(
+            "none of these can be called with any more; enable an administrator's here, then the others through the server:",
+        );
+        for id in &restored.administering {
+            say(&format!("    latchkey key enable {id} --local"));
+        }
     }
     if restored.replayed > 0 {
         say(&format!(

@@ -141,7 +141,63 @@ fn a_server_is_set_up_administered_backed_up_and_restored_from_the_shell() {
         restored["keys_disabled"].as_u64().unwrap() > 0,
         "{restored}"
     );
-    let (mut server, _) = serve(here);
+    let first = restored["administering_disabled"][0].as_str().unwrap();
+    let (mut server, url) = serve(here);
+    let env = [
+        ("LATCHKEY_URL", url.as_str()),
+        ("LATCHKEY_KEY_FILE", "admin.key"),
+    ];
+    let locked_out = program(here)
+        .envs(env)
+        .args(["key", "list"])
+        .status()
+        .unwrap();
+    assert_eq!(locked_out.code(), Some(3));
+    assert!(call(here, &[], &["key", "enable", first, "--local"]).contains("active"));
+    assert!(call(here, &env, &["key", "list"]).contains("disabled"));
+    assert!(server.terminate().success());
+}
+
+#[test]
+fn an_export_that_was_refused_leaves_no_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut server, url) = serve(folder.path());
+    let env = [("LATCHKEY_URL", url.as_str()), ("LATCHKEY_KEY", "lk_key_x")];
+    let refused = program(folder.path())
+        .envs(env)
+        .args(["audit", "export", "--out", "trail.jsonl"])
+        .status()
+        .unwrap();
+    assert_eq!(refused.code(), Some(3));
+    assert!(!folder.path().join("trail.jsonl").exists());
+    assert!(server.terminate().success());
+}
+
+#[test]
+fn a_set_up_token_of_an_earlier_start_is_told_to_be_replaced() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut server, _) = serve(folder.path());
+    let token = server.says("lk_setup_").trim().to_owned();
+    assert!(server.terminate().success());
+    let (mut server, url) = serve(folder.path());
+    let words = [
+        "setup",
+        "--organization",
+        "Acme",
+        "--email",
+        "ada@example.com",
+        "--name",
+        "Ada",
+    ];
+    let refused = program(folder.path())
+        .env("LATCHKEY_URL", &url)
+        .env("LATCHKEY_SETUP_TOKEN", &token)
+        .args(words)
+        .output()
+        .unwrap();
+    let errors = String::from_utf8(refused.stderr).unwrap();
+    assert_eq!(refused.status.code(), Some(3));
+    assert!(errors.contains("the last one printed"), "{errors}");
     assert!(server.terminate().success());
 }
 
