@@ -5,14 +5,16 @@ use std::convert::Infallible;
 use std::future::Future;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::body::Body;
-use http::Request;
-use hyper::body::Incoming;
+use bytes::Bytes;
+use http::{Request, Version};
+use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
@@ -38,6 +40,9 @@ const LOCAL_RESETS: usize = 256;
 const STREAM_BUFFER: usize = 64 * 1024;
 /// How long an HTTP/2 connection may stand without a request; HTTP/1.1 has `limits.header_time`.
 const IDLE: Duration = Duration::from_secs(75);
+/// How long an HTTP/2 client that asks for nothing more may leave an answer lying: it can close its window and still
+/// answer every ping.
+const UNTAKEN: Duration = Duration::from_secs(150);
 /// How long HTTP/2 waits before it asks whether the other end is there, and for the answer.
 const PING: Duration = Duration::from_secs(20);
 /// How many connections may wait to be accepted before the kernel refuses.
@@ -132,6 +137,8 @@ impl Listeners {
             edge,
             slots: Arc::clone(&slots),
             phase: watcher,
+            idle: IDLE,
+            untaken: UNTAKEN,
         };
         if let Some(listener) = self.plain {
             tokio::spawn(accept(listener, None, shared.clone()));
@@ -176,6 +183,8 @@ struct Shared {
     engine: Arc<Builder<TokioExecutor>>,
     slots: Arc<Semaphore>,
     phase: watch::Receiver<Phase>,
+    idle: Duration,
+    untaken: Duration,
 }
 
 /// The engine with its limits. Whatever it counts in bytes or headers it refuses with 431 itself.
@@ -259,6 +268,70 @@ struct Activity {
     served: AtomicUsize,
     /// When the last request was done, in milliseconds since the connection began.
     last: AtomicU64,
+    /// Whether it speaks HTTP/2.
+    http2: AtomicBool,
+    /// HTTP/2: the bodies of answers that wait for whoever makes them, and not for the client.
+    waiting: AtomicUsize,
+    /// HTTP/2: when the client last had room for more of an answer, in milliseconds since the connection began.
+    taken: AtomicU64,
+}
+
+/// The body of an answer; over HTTP/2 it notes when it is taken. HTTP/1.1 has the patience of [`Wire`].
+struct Watched {
+    body: Body,
+    over: Option<(Arc<Activity>, Instant)>,
+    waiting: bool,
+}
+
+impl Watched {
+    fn is_waiting(&mut self, waiting: bool) {
+        if let Some((activity, _)) = &self.over
+            && self.waiting != waiting
+        {
+            self.waiting = waiting;
+            if waiting {
+                activity.waiting.fetch_add(1, Ordering::Relaxed);
+            } else {
+                activity.waiting.fetch_sub(1, Ordering::Relaxed);
+            }
+        }
+    }
+}
+
+impl HttpBody for Watched {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        let outcome = Pin::new(&mut self.body).poll_frame(cx);
+        if let Some((activity, begun)) = &self.over {
+            activity.taken.store(since(*begun), Ordering::Relaxed);
+        }
+        self.is_waiting(outcome.is_pending());
+        outcome
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+impl Drop for Watched {
+    fn drop(&mut self) {
+        self.is_waiting(false);
+    }
+}
+
+/// Whole milliseconds from then to now.
+fn since(then: Instant) -> u64 {
+    u64::try_from(then.elapsed().as_millis()).unwrap_or(u64::MAX)
 }
 
 async fn serve<S>(stream: Wire<S>, peer: IpAddr, tls: bool, mut shared: Shared)
@@ -268,18 +341,24 @@ where
     let begun = Instant::now();
     let activity = Arc::new(Activity::default());
     let header_time = duration(shared.edge.limits.header_time);
+    let (idle_time, untaken) = (shared.idle, shared.untaken);
     let service = {
         let (edge, activity) = (Arc::clone(&shared.edge), Arc::clone(&activity));
         service_fn(move |request: Request<Incoming>| {
             let (edge, activity) = (Arc::clone(&edge), Arc::clone(&activity));
             async move {
                 activity.running.fetch_add(1, Ordering::Relaxed);
+                let http2 = request.version() == Version::HTTP_2;
+                activity.http2.store(http2, Ordering::Relaxed);
                 let response = edge.answer(request.map(Body::new), peer, tls).await;
-                let now = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
-                activity.last.store(now, Ordering::Relaxed);
+                activity.last.store(since(begun), Ordering::Relaxed);
                 activity.served.fetch_add(1, Ordering::Relaxed);
                 activity.running.fetch_sub(1, Ordering::Relaxed);
-                Ok::<_, Infallible>(response)
+                Ok::<_, Infallible>(response.map(|body| Watched {
+                    body,
+                    over: http2.then_some((activity, begun)),
+                    waiting: false,
+                }))
             }
         })
     };
@@ -310,12 +389,110 @@ where
                 if idle && !served {
                     return;
                 }
-                if idle && !closing && last + IDLE <= Instant::now() {
+                let taken = begun + Duration::from_millis(activity.taken.load(Ordering::Relaxed));
+                let waits = activity.waiting.load(Ordering::Relaxed) > 0;
+                let http2 = activity.http2.load(Ordering::Relaxed);
+                if http2 && idle && closing && !waits && last.max(taken) + untaken <= Instant::now() {
+                    return;
+                }
+                if idle && !closing && last + idle_time <= Instant::now() {
                     connection.as_mut().graceful_shutdown();
                     closing = true;
                 }
-                deadline = (last + IDLE).max(Instant::now() + header_time);
+                deadline = (last + idle_time).max(Instant::now() + header_time);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use axum::Router;
+    use axum::routing::get;
+    use http_body_util::Empty;
+
+    use super::*;
+    use crate::config::{Config, Sources};
+    use crate::edge::telemetry::Metrics;
+
+    /// Stands for the minutes of the real thing.
+    const SHORT: Duration = Duration::from_millis(20);
+    /// A connection that is kept for that long is kept.
+    const LONG: Duration = Duration::from_secs(1);
+
+    /// A body whose maker is in no hurry.
+    struct Endless;
+
+    impl HttpBody for Endless {
+        type Data = Bytes;
+        type Error = Infallible;
+
+        fn poll_frame(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+            Poll::Pending
+        }
+    }
+
+    /// Whether an HTTP/2 client that answers every ping and takes nothing keeps its connection with an answer of this
+    /// path.
+    async fn is_kept(path: &str) -> bool {
+        let config = Config::load(&Sources {
+            flags: BTreeMap::from([("limits.header_time".to_owned(), "10ms".to_owned())]),
+            ..Sources::default()
+        })
+        .unwrap()
+        .config;
+        let router = Router::new()
+            .route("/long", get(|| async { vec![b'x'; 4 << 20] }))
+            .route("/endless", get(|| async { Body::new(Endless) }));
+        let metrics = Arc::new(Metrics::new("test"));
+        let edge = Arc::new(Edge::new(
+            router,
+            &config.server,
+            &config.limits,
+            metrics,
+            7,
+        ));
+        let (_phase, phase) = watch::channel(Phase::Serving);
+        let shared = Shared {
+            engine: Arc::new(engine(&config.limits)),
+            edge,
+            slots: Arc::new(Semaphore::new(1)),
+            phase,
+            idle: SHORT,
+            untaken: SHORT,
+        };
+        let (near, far) = tokio::io::duplex(64 * 1024);
+        let patience = duration(config.limits.body_time);
+        let served = tokio::spawn(serve(
+            Wire::new(near, true, patience),
+            [127, 0, 0, 1].into(),
+            true,
+            shared,
+        ));
+        let (mut client, connection) =
+            hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(far))
+                .await
+                .unwrap();
+        tokio::spawn(connection);
+        let request = Request::get(format!("https://localhost{path}"))
+            .body(Empty::<Bytes>::new())
+            .unwrap();
+        let _untaken = client.send_request(request).await.unwrap();
+        timeout(LONG, served).await.is_err()
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_nobody_takes_does_not_keep_its_connection() {
+        assert!(!is_kept("/long").await);
+    }
+
+    #[tokio::test]
+    async fn an_answer_whose_maker_takes_time_keeps_its_connection() {
+        assert!(is_kept("/endless").await);
     }
 }
