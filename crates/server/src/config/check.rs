@@ -54,6 +54,16 @@ fn server(config: &Config, layers: &mut Layers) {
             );
         }
     }
+    if server
+        .trusted_proxies
+        .iter()
+        .any(|network| network.prefix_len() == 0)
+    {
+        layers.refuse(
+            "server.trusted_proxies",
+            "trusts everybody: anyone could choose their address, and ask about keys as a gateway",
+        );
+    }
     for host in server.hosts.keys() {
         if host.contains([':', '/']) || *host != host.to_ascii_lowercase() {
             layers.refuse(

@@ -205,6 +205,19 @@ fn everything_that_is_wrong_is_said_at_once() {
 }
 
 #[test]
+fn a_server_that_trusts_everybody_as_its_proxy_is_refused() {
+    for network in ["0.0.0.0/0", "::/0"] {
+        let told = flaws(&format!(
+            "[server]\ntrusted_proxies = [\"10.0.0.0/8\", \"{network}\"]\n"
+        ));
+        assert!(
+            told.starts_with("latchkey.toml:2: server.trusted_proxies: trusts everybody"),
+            "{told}"
+        );
+    }
+}
+
+#[test]
 fn settings_that_contradict_one_another_are_refused() {
     insta::assert_snapshot!(
         flaws(
