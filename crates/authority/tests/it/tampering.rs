@@ -3,8 +3,11 @@
 use std::sync::Arc;
 
 use authority::OpenError;
+use authority::keys::Shown;
 use credential::key::{Denial, Kind};
+use credential::secret::Digest;
 use store::Store;
+use testkit::Engine;
 
 use crate::rig::{Rig, ask, authority_on, open, secret};
 
@@ -74,4 +77,52 @@ testkit::on_each_engine! {
         let refused = open(store, Arc::clone(&rig.clock), 3, [6; 32]).await.map(drop);
         assert!(matches!(refused, Err(OpenError::Vault(_))), "{refused:?}");
     }
+}
+
+// The files of SQLite hold all that PostgreSQL's tables would: both are written through the same statements.
+#[test]
+fn a_stolen_database_has_nothing_to_hold_a_candidate_against() {
+    testkit::run(Engine::Sqlite, |database| async move {
+        let rig = Rig::open(&database).await;
+        let mut candidates = Vec::new();
+        for kind in [Kind::Static, Kind::Signed, Kind::Client, Kind::TokenPair] {
+            let issued = rig.create(kind, "in plain sight", &[READ]).await;
+            candidates.extend(texts(&issued.shown));
+        }
+        assert_eq!(candidates.len(), 5);
+        rig.authority.close().await.unwrap();
+
+        let path = database.url().strip_prefix("sqlite:").unwrap();
+        let mut stolen = std::fs::read(path).unwrap();
+        stolen.extend(std::fs::read(format!("{path}-wal")).unwrap_or_default());
+        let holds = |needle: &[u8]| stolen.windows(needle.len()).any(|part| part == needle);
+        assert!(holds(b"in plain sight"), "what is searched is the database");
+        for text in candidates {
+            // Of the whole text, and of the secret alone, with and without its checksum.
+            let last = text.rsplit('_').next().unwrap();
+            for part in [text.as_str(), last, &last[..last.len() - 6]] {
+                let digest = *Digest::of(part).as_bytes();
+                let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+                assert!(!holds(part.as_bytes()) && !holds(&digest) && !holds(hex.as_bytes()));
+            }
+        }
+    });
+}
+
+/// Every secret text that was shown.
+fn texts(shown: &Shown) -> Vec<String> {
+    let secrets = match shown {
+        Shown::Static { secret } | Shown::Signed { secret, .. } => vec![secret],
+        Shown::Client { client_secret, .. } => vec![client_secret],
+        Shown::TokenPair {
+            access_token,
+            refresh_token,
+            ..
+        } => vec![access_token, refresh_token],
+        Shown::Jwt { token, .. } => vec![token],
+    };
+    secrets
+        .into_iter()
+        .map(|secret| secret.expose().to_owned())
+        .collect()
 }
