@@ -1,10 +1,12 @@
 //! `latchkey doctor`: looks at everything that a server here depends on, and says what is wrong.
 
 use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
 
 use anyhow::Context;
 use authority::ports::Clock;
 use clap::Args;
+use http::Uri;
 use serde_json::{Value, json};
 use server::config::{Config, MasterKeySource};
 use store::Store;
@@ -31,6 +33,12 @@ const CLOCKS: i64 = 5000;
 pub(crate) struct Doctor {
     #[command(flatten)]
     settings: Settings,
+    /// The server; left out, the one that the settings describe.
+    #[arg(long, env = "LATCHKEY_URL", value_name = "URL")]
+    url: Option<Uri>,
+    /// A PEM file with the authorities that the server's certificate may come from.
+    #[arg(long, env = "LATCHKEY_CA_FILE", value_name = "FILE")]
+    ca_file: Option<PathBuf>,
     /// Leave out what takes longer the more data there are.
     #[arg(long)]
     quick: bool,
@@ -80,10 +88,13 @@ impl Doctor {
     }
 
     async fn server(&self) -> anyhow::Result<String> {
-        let url = own_url(&self.settings)?;
+        let url = match &self.url {
+            Some(url) => url.clone(),
+            None => own_url(&self.settings)?,
+        };
         let reach = Reach {
             url: url.clone(),
-            ca_file: None,
+            ca_file: self.ca_file.clone(),
             key_file: None,
             key_stdin: false,
         };

@@ -159,6 +159,15 @@ fn a_server_is_set_up_administered_backed_up_and_restored_from_the_shell() {
 }
 
 #[test]
+fn a_doctor_is_told_where_the_server_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut server, url) = serve(folder.path());
+    let found = call(folder.path(), &[], &["doctor", "--quick", "--url", &url]);
+    assert!(found.contains("is ready"), "{found}");
+    assert!(server.terminate().success());
+}
+
+#[test]
 fn an_export_that_was_refused_leaves_no_file() {
     let folder = tempfile::tempdir().unwrap();
     let (mut server, url) = serve(folder.path());
