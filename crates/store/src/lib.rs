@@ -2,6 +2,12 @@
 //!
 //! [`db`] is the seam to the engines. Each noun has a file here with its statements and an
 //! `impl Store` whose methods are verbs of the domain; nothing above this crate writes SQL.
+//!
+//! - [`Store::view`] reads one state of the database. [`Store::change`] writes rows, their audit events and one entry of
+//!   the [`feed`] together or not at all ([`change`](mod@change)); [`Store::issue`] is its small sibling for tokens ([`issuance`]).
+//! - [`guard`] stands between rows and the domain: what a verdict reads is sealed or carries a MAC, and a row that was
+//!   edited, copied or put back comes out as [`Found::Tampered`].
+//! - A [`Fault`] is how the world fails. A refused command is never one.
 
 pub mod audit;
 pub mod catalogs;
