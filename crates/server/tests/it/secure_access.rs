@@ -190,6 +190,15 @@ testkit::on_each_engine! {
         assert_eq!(token(&house, &pair).await, Err(401));
     }
 
+    async fn looking_at_the_token_endpoint_buys_no_token(database: Database) {
+        let house = House::open(&database).await;
+        let organization = house.organization("Look").await;
+        let pair = client(&*house.key(organization, "secure_access", Kind::Client, "admin", &KEY_ADMIN).await);
+        let headers = [("Authorization".to_owned(), basic(&pair))];
+        assert_eq!(house.ask("HEAD", TOKEN, &headers, "", None).await.status, 405);
+        assert_eq!(house.ask("GET", TOKEN, &headers, "", None).await.status, 200);
+    }
+
     async fn a_token_ends_after_an_hour(database: Database) {
         if database.engine() == Engine::Postgres {
             return;

@@ -7,7 +7,7 @@ use authority::tokens::{NoToken, TokenRequest};
 use axum::extract::{Request, State};
 use axum::response::Response;
 use credential::secret::Secret;
-use http::{HeaderMap, HeaderName, StatusCode};
+use http::{HeaderMap, HeaderName, Method, StatusCode};
 
 use super::areas::{Area, No};
 use super::wire::Token;
@@ -29,6 +29,10 @@ pub(super) async fn token(State(authority): State<Authority>, request: Request) 
 
 async fn issue(authority: &Authority, request: Request) -> Result<Response, No> {
     let (head, payload) = request.into_parts();
+    // GET is answered because official material uses it; HEAD comes with it, and would buy a token that nobody sees.
+    if head.method == Method::HEAD {
+        return Err(No::of(StatusCode::METHOD_NOT_ALLOWED));
+    }
     let arrival = head.extensions.get::<Arc<Arrival>>().cloned();
     let arrival = arrival.ok_or_else(|| No::of(StatusCode::INTERNAL_SERVER_ERROR))?;
     let url = form(head.uri.query().unwrap_or_default().as_bytes())?;
