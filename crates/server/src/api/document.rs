@@ -18,7 +18,8 @@ use crate::problem::{Kind, MEDIA_TYPE};
 const ABOUT: &str = "Keys for APIs: issued, verified, rotated, revoked. Errors are problem details (RFC 9457) whose \
 `type` is one of the catalogue at `/docs/problems`. Members are snake_case, times RFC 3339 in UTC; members and \
 parameters that an operation does not know are refused. Send the credential as `Authorization: Bearer …` or \
-`X-API-Key`, never in the URL.";
+`X-API-Key`, never in the URL. Where it has limits, `RateLimit` and `RateLimit-Policy` tell how they stand, and a 429 says \
+in `Retry-After` how long to wait.";
 
 /// The parts of the API, in the order of reading.
 const TAGS: [(&str, &str); 11] = [
