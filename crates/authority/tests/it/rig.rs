@@ -39,16 +39,24 @@ impl Rig {
 
     /// The first authority on a fresh database whose product `sample` gives opaque access tokens.
     pub(crate) async fn opaque(database: &Database) -> Self {
+        Self::altered(database, "token_type = \"jwt\"", "token_type = \"opaque\"").await
+    }
+
+    /// The first authority on a fresh database whose product `sample` says something else in one place.
+    pub(crate) async fn altered(database: &Database, place: &str, instead: &str) -> Self {
         let clock = Arc::new(AtomicI64::new(START));
-        let opaque = |(file, text): &(&str, &str)| {
+        let altered = |(file, text): &(&str, &str)| {
             let text = match *file {
-                "demo.toml" => text.replace("token_type = \"jwt\"", "token_type = \"opaque\""),
+                "demo.toml" => {
+                    assert!(text.contains(place));
+                    text.replace(place, instead)
+                }
                 _ => (*text).to_owned(),
             };
             Product::parse(file, &text).unwrap()
         };
         let opening = Opening {
-            products: BUILT_IN.iter().map(opaque).collect(),
+            products: BUILT_IN.iter().map(altered).collect(),
             ..opening(
                 Store::open(database.url()).await.unwrap(),
                 Arc::clone(&clock),

@@ -6,6 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use credential::key::Kind;
 use credential::time::Span;
+use serde_json::json;
 
 use crate::rig::{Rig, ask};
 
@@ -49,6 +50,22 @@ async fn token(rig: &Rig, client: &Issued) -> (String, String) {
 }
 
 testkit::on_each_engine! {
+    async fn a_product_chooses_by_what_its_tokens_are_signed(database: testkit::Database) {
+        let (es256, rs256) = ("signing_algorithm = \"ES256\"", "signing_algorithm = \"RS256\"");
+        let rig = Rig::altered(&database, es256, rs256).await;
+        let client = rig.create(Kind::Client, "client", &["sample.orders:read"]).await;
+        let (token, kid) = token(&rig, &client).await;
+        let set = rig.authority.jwks();
+        let key = set["keys"].as_array().unwrap().iter().find(|key| key["kid"] == kid.as_str()).unwrap();
+        assert_eq!((&key["kty"], &key["alg"]), (&json!("RSA"), &json!("RS256")));
+        assert_eq!(ask(&rig.authority, &token, &["sample.orders:read"]).await, Ok(()));
+        assert!(ask(&rig.authority, &token[..token.len() - 4], &[]).await.is_err());
+        // One that claims another algorithm than its key has.
+        let header = json!({"alg": "ES256", "kid": kid, "typ": "at+jwt"}).to_string();
+        let other = format!("{}.{}", URL_SAFE_NO_PAD.encode(header), token.split_once('.').unwrap().1);
+        assert!(ask(&rig.authority, &other, &[]).await.is_err());
+    }
+
     async fn a_key_is_published_before_it_signs_and_until_its_last_token_expired(database: testkit::Database) {
         let rig = Rig::open(&database).await;
         let client = rig.create(Kind::Client, "client", &["sample.orders:read"]).await;
