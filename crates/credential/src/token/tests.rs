@@ -30,6 +30,17 @@ fn a_credential_of_another_server_is_refused_offline_though_it_looks_genuine() {
     assert_eq!(parse(text.expose(), &tags()), Err(Malformed));
 }
 
+#[test]
+fn one_pattern_names_every_word_and_length() {
+    let words = Word::ALL.map(Word::as_str).join("|");
+    let rest = SECRET + CHECKSUM;
+    let letters = "[0-9A-Za-z]";
+    assert_eq!(
+        PATTERN,
+        format!("lk_({words})_{letters}{{{PUBLIC}}}_{letters}{{{rest}}}")
+    );
+}
+
 proptest! {
     #[test]
     fn a_minted_credential_reads_back(
