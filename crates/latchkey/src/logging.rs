@@ -4,7 +4,7 @@ use std::io::IsTerminal;
 
 use server::config::{Log, LogFormat};
 use tracing::Level;
-use tracing_subscriber::filter::{EnvFilter, FilterExt, filter_fn};
+use tracing_subscriber::filter::{EnvFilter, FilterExt, LevelFilter, filter_fn};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Layer, fmt};
@@ -20,12 +20,7 @@ const OURS: [&str; 5] = ["latchkey", "server", "authority", "store", "credential
 /// # Errors
 /// When the level is none.
 pub(crate) fn start(log: &Log) -> anyhow::Result<()> {
-    let level: EnvFilter = log.level.parse().map_err(|error| {
-        Reason::Usage.because(format!(
-            "log.level: {:?} is no level: {error}; expected error, warn, info, debug, trace, or as in info,authority=debug",
-            log.level
-        ))
-    })?;
+    let level = filter(log)?;
     let harmless = filter_fn(|event| *event.level() <= Level::INFO || is_ours(event.target()));
     let layer = match log.format {
         LogFormat::Json => fmt::layer()
@@ -47,6 +42,22 @@ pub(crate) fn start(log: &Log) -> anyhow::Result<()> {
         .try_init()?;
     tell_panics_by_place();
     Ok(())
+}
+
+/// What is logged. A lone word that is no level would be taken for the name of a part, and nothing else be logged.
+pub(crate) fn filter(log: &Log) -> anyhow::Result<EnvFilter> {
+    let no_level = || {
+        Reason::Usage.because(format!(
+            "log.level: {:?} is no level; expected error, warn, info, debug, trace, or as in info,authority=debug",
+            log.level
+        ))
+    };
+    let is_level = |word: &str| word.trim().parse::<LevelFilter>().is_ok();
+    let lone = |part: &&str| !part.contains('=') && !is_level(part);
+    match log.level.parse() {
+        Ok(filter) if log.level.split(',').find(lone).is_none() => Ok(filter),
+        _ => Err(no_level()),
+    }
 }
 
 /// A panic is told by its place only: its words may hold what a client sent.

@@ -1,10 +1,16 @@
 //! `latchkey config`: the settings as they are read.
 
+use std::sync::Arc;
+
 use clap::{Args, Subcommand};
 use serde_json::json;
+use server::assembly::tls;
+use server::gateway::Gateway;
 
+use crate::exit::Reason;
 use crate::output::{Output, say};
 use crate::settings::Settings;
+use crate::{house, logging};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -39,11 +45,31 @@ pub(crate) struct Show {
     defaults: bool,
 }
 
+/// Looks at what settings that were read well may still not be: files that are not there, products that do not exist.
+pub(super) fn usable(config: &server::config::Config) -> anyhow::Result<()> {
+    let products: Vec<_> = house::products()?.into_iter().map(Arc::new).collect();
+    let gateway = Gateway::new(&config.gateway, &products, |path| std::fs::read(path));
+    let wrong = [
+        logging::filter(&config.log)
+            .err()
+            .map(|error| error.to_string()),
+        tls(&config.server)
+            .err()
+            .map(|error| format!("server.tls_listen: {error}")),
+        gateway.err().map(|error| error.to_string()),
+    ];
+    let wrong: Vec<String> = wrong.into_iter().flatten().collect();
+    if wrong.is_empty() {
+        return Ok(());
+    }
+    Err(Reason::Usage.because(format!("the settings are wrong:\n{}", wrong.join("\n"))))
+}
+
 impl Config {
     pub(crate) fn run(self, output: Output) -> anyhow::Result<()> {
         match self {
             Self::Check(check) => {
-                check.settings.load(&[])?;
+                usable(&check.settings.load(&[])?.config)?;
                 if output.json {
                     output.value(&json!({"ok": true}));
                 } else {

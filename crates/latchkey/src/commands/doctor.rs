@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use server::config::{Config, MasterKeySource};
 use store::Store;
 
+use super::config::usable;
 use super::healthcheck::{own_url, ready};
 use crate::client::Reach;
 use crate::exit::Reason;
@@ -63,7 +64,10 @@ impl Doctor {
             Err(error) => note("settings", Err(error)),
             Ok(loaded) => {
                 let config = loaded.config;
-                note("settings", Ok("they can be used".to_owned()));
+                note(
+                    "settings",
+                    usable(&config).map(|()| "they can be used".to_owned()),
+                );
                 note("data directory", data_directory(&config));
                 note("master key", master_key(&config));
                 match look_at_store(&config, self.quick).await {

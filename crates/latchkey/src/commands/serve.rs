@@ -13,6 +13,7 @@ use server::settings::issuer;
 use server::{Parts, Running};
 use tokio::signal::unix::{SignalKind, signal};
 
+use super::config::usable;
 use crate::exit::Reason;
 use crate::output::say;
 use crate::settings::Settings;
@@ -53,6 +54,7 @@ impl Serve {
     pub(crate) async fn run(self) -> anyhow::Result<()> {
         let mut stop = Stop::listen()?;
         let config = self.load()?;
+        usable(&config)?;
         logging::start(&config.log)?;
         keep_memory_private();
         master::data_directory(&config.data.directory)?;
