@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use credential::access::{Allowed, Ceiling, ORGANIZATION_KIND, Rights};
 use credential::event::Actor;
-use credential::grant::Grants;
+use credential::grant::{Grants, Resources};
 use credential::id::{FamilyId, KeyId, OrganizationId, TokenId};
 use credential::key::{Ask, Key, Maker, Verdict, decide};
 use credential::role::ProductName;
@@ -19,7 +19,7 @@ use credential::time::Instant;
 use store::{Fault, Found, View};
 
 use crate::Authority;
-use crate::catalog::{LATCHKEY, Product};
+use crate::catalog::{Administrators, LATCHKEY, Product};
 use crate::failure::{Failure, Refusal};
 use crate::verify::{Form, Question, Valid};
 use crate::world::World;
@@ -186,19 +186,23 @@ impl Authority {
         permitted(&world, &live.key, carried.as_deref(), need).map_err(Failure::from)
     }
 
-    /// Whether the key is beyond the caller's reach whatever its rights: whom a product lets administer keys does not
-    /// administer those who do the same.
+    /// Whether the key is beyond the caller's reach whatever its rights: where a product says so, whom it lets
+    /// administer keys does not administer those who do the same.
     pub(crate) async fn is_beyond(&self, caller: &Caller, key: &Key) -> Result<bool, Failure> {
-        Ok(self.administers_one_product(caller).await? && administers_keys(&self.world(), key))
+        Ok(self.administers_others_only(caller).await? && administers_keys(&self.world(), key))
     }
 
-    /// Whether the caller's key is of another product than `latchkey`, and so administers that product's keys at most.
-    pub(crate) async fn administers_one_product(&self, caller: &Caller) -> Result<bool, Failure> {
+    /// Whether the caller's key is of another product than `latchkey` that keeps its administrators from each other.
+    pub(crate) async fn administers_others_only(&self, caller: &Caller) -> Result<bool, Failure> {
         let Power::Key { id, .. } = &caller.power else {
             return Ok(false);
         };
         let live = self.live(*id).await?.map_err(Refusal::Unauthenticated)?;
-        Ok(live.key.product.as_str() != LATCHKEY)
+        let world = self.world();
+        let administrators = world
+            .product(&live.key.product)
+            .map_or(Administrators::Others, |product| product.administrators);
+        Ok(live.key.product.as_str() != LATCHKEY && administrators == Administrators::Others)
     }
 
     /// What the caller may give away in `organization`, as far as this replica knows.
@@ -330,8 +334,17 @@ fn is_good_still(view: &View<'_>, key: &Key, by: By, now: Instant) -> Result<boo
     })
 }
 
+/// Scopes of `latchkey` that are about people and organizations, and so about no product: where a product's scope
+/// administers one of these, its holder has it beside the product too.
+const ABOUT_NO_PRODUCT: [&str; 4] = [
+    crate::organizations::READ,
+    crate::organizations::WRITE,
+    crate::users::READ,
+    crate::users::WRITE,
+];
+
 /// What a key may in administration: its own rights in product `latchkey`, or what its scopes of another product say
-/// that they administer, within that product and the key's organization.
+/// that they administer, within that product, in the key's organization and those that it manages.
 fn permitted(
     world: &World,
     key: &Key,
@@ -348,12 +361,17 @@ fn permitted(
     let rights = worth(world, key, carried);
     if product.name.as_str() != LATCHKEY {
         let holds = administered(world, product, key, &rights).contains(&&wanted);
-        let within =
-            key.organization == need.organization && need.product.as_ref() == Some(&key.product);
-        return if holds && within {
-            Ok(())
-        } else {
-            Err(missing())
+        let here = key.organization == need.organization
+            || world.manages(key.organization, need.organization);
+        let about = match &need.product {
+            Some(product) => *product == key.product,
+            None => ABOUT_NO_PRODUCT.contains(&need.scope),
+        };
+        return match (here, holds && about) {
+            (true, true) => Ok(()),
+            (true, false) => Err(missing()),
+            (false, true) if need.product.is_none() => Err(Refusal::NotFound("organization")),
+            (false, _) => Err(missing()),
         };
     }
     if !world.administers(key.organization, need.organization) {
@@ -433,7 +451,8 @@ pub(crate) fn administers_keys(world: &World, key: &Key) -> bool {
     })
 }
 
-/// A key administrator of another product than `latchkey` may give every scope of it that administers nothing.
+/// A key administrator of another product than `latchkey` may give every scope of it that administers nothing; where the
+/// product lets administrators administer each other, what it has itself.
 fn ceiling_of(
     world: &World,
     key: &Key,
@@ -447,8 +466,19 @@ fn ceiling_of(
     if product.name.as_str() == LATCHKEY {
         return Ceiling::of([(key.product.clone(), own)], organization);
     }
-    if administered(world, product, key, &own).is_empty() {
+    let administered = administered(world, product, key, &own);
+    if administered.is_empty() {
         return Ceiling::of([], organization);
+    }
+    if product.administrators == Administrators::All {
+        let scopes: Vec<Scope> = administered.into_iter().cloned().collect();
+        let stands_for = stands_for(world, &scopes, organization);
+        return Ceiling::of(
+            stands_for
+                .into_iter()
+                .chain([(key.product.clone(), own.clone())]),
+            organization,
+        );
     }
     let plain: Vec<Scope> = product
         .scopes
@@ -456,6 +486,18 @@ fn ceiling_of(
         .filter(|(scope, _)| !reaches_administration(product, scope))
         .map(|(scope, _)| scope.clone())
         .collect();
-    let rights = Rights::of_scopes(&plain, &credential::grant::Resources::All, product.algebra);
+    let rights = Rights::of_scopes(&plain, &Resources::All, product.algebra);
     Ceiling::of([(key.product.clone(), rights)], organization)
+}
+
+/// What scopes of `latchkey` are worth in one organization.
+pub(crate) fn stands_for(
+    world: &World,
+    scopes: &[Scope],
+    organization: OrganizationId,
+) -> Option<(ProductName, Rights)> {
+    let own = ProductName::new(LATCHKEY).ok()?;
+    let algebra = world.product(&own)?.algebra;
+    let here = Resources::listed(ORGANIZATION_KIND, [organization.to_string()]).ok()?;
+    Some((own, Rights::of_scopes(scopes, &here, algebra)))
 }

@@ -34,6 +34,19 @@ pub const BUILT_IN: &[(&str, &str)] = &[
         include_str!("../../../catalogs/secure_access.toml"),
     ),
     ("demo.toml", include_str!("../../../catalogs/demo.toml")),
+    (
+        "security_cloud_control.toml",
+        include_str!("../../../catalogs/security_cloud_control.toml"),
+    ),
+    (
+        "threat_response.toml",
+        include_str!("../../../catalogs/threat_response.toml"),
+    ),
+    ("cortex.toml", include_str!("../../../catalogs/cortex.toml")),
+    (
+        "securecloud.toml",
+        include_str!("../../../catalogs/securecloud.toml"),
+    ),
 ];
 
 /// A product; see the module's text.
@@ -63,6 +76,10 @@ pub struct Product {
     pub owner: OwnerRule,
     /// Whether names of living keys are unique in an organization.
     pub unique_names: bool,
+    /// What is chosen when a key is made, and stays.
+    pub fixed: BTreeSet<Fixed>,
+    /// Whom the holders of scopes that administer keys administer.
+    pub administrators: Administrators,
     /// Allowed networks per key.
     pub max_addresses: usize,
     /// The expiry of a key whose maker names none; `None` is never.
@@ -110,7 +127,28 @@ pub enum OwnerRule {
     Live,
 }
 
-/// How the public identifier of a client looks.
+/// What of a key cannot be edited.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Fixed {
+    /// Its name.
+    Name,
+    /// Its roles and scopes, and what they reach.
+    Grants,
+}
+
+/// Whom a key of a product administers that holds a scope which administers keys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Administrators {
+    /// Keys that administer nothing; it may give them whatever administers nothing, also what it lacks itself.
+    #[default]
+    Others,
+    /// Every key of the product, its like included; it may give no more than it has itself.
+    All,
+}
+
+/// How the public identifier of a key looks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum HandleShape {
@@ -118,6 +156,10 @@ pub enum HandleShape {
     Native,
     /// 32 hexadecimal digits, new with each rotation.
     Hex32,
+    /// `client-` and a UUID; it stays.
+    ClientUuid,
+    /// The next number of one sequence for the whole server; it stays.
+    Number,
 }
 
 /// How a secret looks.
@@ -126,8 +168,12 @@ pub enum HandleShape {
 pub enum SecretShape {
     /// `lk_…`, with checksum and tag.
     Native,
-    /// 44 letters and digits.
+    /// 44 letters and digits (256 bits).
     Base62,
+    /// 128 letters and digits.
+    Alphanumeric128,
+    /// 54 characters of base64url: 40 random bytes without padding.
+    Base64url54,
 }
 
 /// How access tokens of a product are.
@@ -335,6 +381,12 @@ impl Product {
             });
         }
 
+        let numbered = written.shape.handle == HandleShape::Number;
+        if numbered && written.kinds.contains(&Kind::Client) {
+            return Err(bad(
+                "a client's id is shown with its secret before it could be numbered".to_owned(),
+            ));
+        }
         let positive = |seconds: Option<i64>| seconds.map(Span::from_secs);
         Ok(Product {
             name,
@@ -349,6 +401,8 @@ impl Product {
             kinds: written.kinds,
             owner: written.owner,
             unique_names: written.keys.unique_names,
+            fixed: written.keys.fixed,
+            administrators: written.keys.administrators,
             max_addresses: written.keys.max_addresses,
             default_lifetime: positive(written.keys.default_lifetime_seconds),
             max_lifetime: positive(written.keys.max_lifetime_seconds),
@@ -518,6 +572,10 @@ enum AlgebraText {
 #[serde(deny_unknown_fields)]
 struct KeysText {
     unique_names: bool,
+    #[serde(default)]
+    fixed: BTreeSet<Fixed>,
+    #[serde(default)]
+    administrators: Administrators,
     max_addresses: usize,
     default_lifetime_seconds: Option<i64>,
     max_lifetime_seconds: Option<i64>,

@@ -24,7 +24,6 @@ pub(crate) use mint::pair;
 
 use crate::Authority;
 use crate::caller::{Caller, Need, administers_keys};
-use crate::catalog::{HandleShape, Product};
 use crate::failure::{Failure, Refusal};
 use crate::idempotency::Idempotency;
 
@@ -33,6 +32,9 @@ pub(crate) const CREATE: &str = "latchkey.keys:create";
 pub(crate) const UPDATE: &str = "latchkey.keys:update";
 pub(crate) const ROTATE: &str = "latchkey.keys:rotate";
 pub(crate) const REVOKE: &str = "latchkey.keys:revoke";
+
+/// The sequence that numbers the keys of products whose handles are numbers.
+pub(crate) const KEY_NUMBERS: &str = "key";
 
 /// The most keys in one page.
 pub const MAX_PAGE: usize = 1000;
@@ -208,7 +210,7 @@ impl Authority {
         let page = move |view: &View<'_>| view.keys_page(&filter, order, after.as_ref(), limit);
         let found: Vec<Found<Key>> = self.store().view::<_, Fault>(page).await?;
         let mut keys: Vec<Key> = found.into_iter().filter_map(Found::good).collect();
-        if self.administers_one_product(caller).await? {
+        if self.administers_others_only(caller).await? {
             let world = self.world();
             keys.retain(|key| !administers_keys(&world, key));
         }
@@ -266,11 +268,5 @@ pub(crate) fn need_on(scope: &'static str, key: &Key) -> Need {
         scope,
         organization: key.organization,
         product: Some(key.product.clone()),
-    }
-}
-
-impl Product {
-    pub(crate) fn makes_handles(&self) -> bool {
-        self.handle == HandleShape::Hex32
     }
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use credential::access::Allowed;
 use credential::event::{Action, Actor, Subject, SubjectKind};
 use credential::id::{FamilyId, KeyId, OrganizationId, TokenId};
-use credential::key::{Ask, Denial, Key, Maker, Verdict, decide};
+use credential::key::{Ask, Denial, Key, Kind, Maker, Verdict, decide};
 use credential::secret::Secret;
 use credential::time::Instant;
 use credential::token::{self, Word};
@@ -91,10 +91,10 @@ impl Authority {
             Err(denial) => return Ok(Err(NoToken::Client(denial))),
         };
         let key = &proven.live.key;
-        if request
+        let other = request
             .product
-            .is_some_and(|only| only != key.product.as_str())
-        {
+            .is_some_and(|only| only != key.product.as_str());
+        if other || key.kind != Kind::Client {
             return Ok(Err(NoToken::Client(Denial::Unknown)));
         }
         let world = self.world();

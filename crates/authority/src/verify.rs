@@ -58,11 +58,11 @@ pub struct Question<'a> {
 pub enum Presented<'a> {
     /// One string that says it all: a native credential or a token.
     Bearer(&'a str),
-    /// A public identifier and a secret.
+    /// A public identifier and a secret, of a client or of a static key that has such an identifier.
     Pair {
-        /// The client id.
+        /// The client id, or the number of the key.
         id: &'a str,
-        /// The client secret.
+        /// The secret.
         secret: &'a str,
     },
     /// A proof by a secret that is not sent.
@@ -308,8 +308,8 @@ impl Authority {
                 };
                 match parsed.word {
                     Word::Key => {
-                        self.prove_secret(KeyId::from_bytes(parsed.id), Kind::Static, text, now)
-                            .await
+                        let id = KeyId::from_bytes(parsed.id);
+                        self.prove_secret(id, &[Kind::Static], text, now).await
                     }
                     Word::Access => self.prove_access(parsed, text, now).await,
                     // A client's secret, a signing secret and a refresh token open their own endpoints only.
@@ -329,15 +329,17 @@ impl Authority {
                 let Some(key) = self.key_named(id).await? else {
                     return Ok(Err(Denial::Unknown));
                 };
-                let proven = self.prove_secret(key, Kind::Client, secret, now).await?;
+                let kinds = &[Kind::Client, Kind::Static];
+                let proven = self.prove_secret(key, kinds, secret, now).await?;
                 // A client id that was replaced proves nothing with a secret that was not its own.
                 Ok(proven.and_then(|proven| {
                     let owns = |credential: &credential::key::Credential| {
                         credential.generation == proven.generation
-                            && credential
-                                .handle
-                                .as_deref()
-                                .is_none_or(|handle| handle == id)
+                            && match credential.handle.as_deref() {
+                                Some(handle) => handle == id,
+                                // A static key without one says by itself whose it is.
+                                None => proven.live.key.kind == Kind::Client,
+                            }
                     };
                     if proven.live.key.live(now).any(owns) {
                         Ok(proven)
@@ -362,12 +364,12 @@ impl Authority {
     async fn prove_secret(
         &self,
         id: KeyId,
-        kind: Kind,
+        kinds: &[Kind],
         text: &str,
         now: Instant,
     ) -> Result<Result<ProvenKey, Denial>, Failure> {
         let live = match self.live(id).await? {
-            Ok(live) if live.key.kind == kind => live,
+            Ok(live) if kinds.contains(&live.key.kind) => live,
             Ok(_) => return Ok(Err(Denial::Unknown)),
             Err(denial) => return Ok(Err(denial)),
         };

@@ -64,10 +64,14 @@ impl World {
     pub fn administers(&self, manager: OrganizationId, organization: OrganizationId) -> bool {
         manager == organization
             || (self.is_operator(manager) && self.organizations.contains_key(&organization))
-            || self
-                .organizations
-                .get(&organization)
-                .is_some_and(|managed| managed.parent == Some(manager))
+            || self.manages(manager, organization)
+    }
+
+    /// Whether `organization` is one that `manager` manages.
+    pub fn manages(&self, manager: OrganizationId, organization: OrganizationId) -> bool {
+        self.organizations
+            .get(&organization)
+            .is_some_and(|managed| managed.parent == Some(manager))
     }
 
     /// What grants are worth in a product.

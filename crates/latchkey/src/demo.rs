@@ -42,6 +42,16 @@ Examples:
   latchkey demo --tls-listen 127.0.0.1:8443                HTTPS too, with a certificate of its own making
   latchkey demo --database postgres://user@127.0.0.1/empty";
 
+/// What the demo sets in place of an operator: for the sample API, and for what the keys of each dialect open.
+const SETTINGS: [&str; 6] = [
+    include_str!("demo/settings/sample.toml"),
+    include_str!("demo/settings/secure_access.toml"),
+    include_str!("demo/settings/security_cloud_control.toml"),
+    include_str!("demo/settings/threat_response.toml"),
+    include_str!("demo/settings/securecloud.toml"),
+    include_str!("demo/settings/cortex.toml"),
+];
+
 /// Try it: a whole server on loopback with sample data, forgotten at the end.
 #[derive(Args)]
 #[command(before_help = EXAMPLES)]
@@ -145,7 +155,9 @@ impl Demo {
     /// The settings of the real server, with those of the demo in the place of a file. What the environment says to a
     /// real server is not meant for the demo.
     fn settings(&self, folder: &Folder, upstream: SocketAddr) -> anyhow::Result<Config> {
-        let file = include_str!("demo/settings.toml").replace("UPSTREAM", &upstream.to_string());
+        let file = SETTINGS
+            .join("\n")
+            .replace("UPSTREAM", &upstream.to_string());
         let mut flags = BTreeMap::from([
             ("server.listen".to_owned(), self.listen.to_string()),
             ("data.directory".to_owned(), folder.0.display().to_string()),

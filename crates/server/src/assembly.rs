@@ -91,14 +91,17 @@ pub fn router(
         Arc::clone(metrics),
     );
 
+    let speaker = dialects::Speaker {
+        authority: authority.clone(),
+        config: Arc::new(config.clone()),
+    };
     let mut bound = BTreeMap::new();
     for (host, name) in &config.server.hosts {
-        let dialect =
-            dialects::named(name, authority.clone()).ok_or_else(|| StartError::Dialect {
-                host: host.clone(),
-                dialect: name.clone(),
-                known: dialects::NAMES.join(", "),
-            })?;
+        let dialect = dialects::named(name, &speaker).ok_or_else(|| StartError::Dialect {
+            host: host.clone(),
+            dialect: name.clone(),
+            known: dialects::names().join(", "),
+        })?;
         bound.insert(
             host.clone(),
             name_routes(refuse_methods(mounted.clone().below(dialect))),
@@ -109,7 +112,7 @@ pub fn router(
         version,
     })
     .merge(oauth2::routes(authority.clone()))
-    .merge(dialects::routes(authority.clone()))
+    .merge(dialects::routes(&speaker))
     .merge(subrequest::routes(desk))
     .merge(readiness.clone().routes())
     .merge(ops::routes(

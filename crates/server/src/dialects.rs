@@ -1,7 +1,14 @@
 //! The wire contracts of foreign systems, one folder each: their paths, their JSON, their errors. None of them decides
 //! anything, and none knows another; what each promises stands in `contracts/`.
 
+pub mod cortex;
 pub mod secure_access;
+pub mod securecloud;
+pub mod security_cloud_control;
+pub mod threat_response;
+
+use std::pin::Pin;
+use std::sync::Arc;
 
 use authority::Authority;
 use axum::Router;
@@ -9,31 +16,71 @@ use axum::extract::Request;
 use axum::middleware::Next;
 use axum::response::Response;
 
+use crate::config::Config;
 use crate::edge::AskedPath;
-use secure_access::areas::Area;
+
+/// What a dialect speaks with.
+#[derive(Clone)]
+pub struct Speaker {
+    /// For whom.
+    pub authority: Authority,
+    /// The settings.
+    pub config: Arc<Config>,
+}
+
+/// An answer that is being written anew.
+pub(crate) type Dressed = Pin<Box<dyn Future<Output = Response> + Send>>;
+
+/// A dialect, as the rest of the server knows it.
+pub(crate) struct Dialect {
+    /// Its name, as settings and folders have it.
+    pub(crate) name: &'static str,
+    /// Its paths on every host.
+    pub(crate) routes: fn(&Speaker) -> Router,
+    /// What it has besides on hosts that are bound to it: paths that are another's elsewhere.
+    pub(crate) bound_routes: fn(&Speaker) -> Router,
+    /// Whether a path is in its shape, whoever answers it.
+    pub(crate) owns: fn(&str) -> bool,
+    /// Writes an error of this server in its shape; every other answer stays, but for headers that it promises.
+    pub(crate) dress: fn(String, Response) -> Dressed,
+}
+
+/// Every dialect.
+const ALL: [&Dialect; 5] = [
+    &secure_access::DIALECT,
+    &security_cloud_control::DIALECT,
+    &threat_response::DIALECT,
+    &securecloud::DIALECT,
+    &cortex::DIALECT,
+];
 
 /// The routes of every dialect.
-pub fn routes(authority: Authority) -> Router {
-    secure_access::routes(authority)
+pub fn routes(speaker: &Speaker) -> Router {
+    let routes = ALL.iter().map(|dialect| (dialect.routes)(speaker));
+    routes.fold(Router::new(), Router::merge)
 }
 
 /// The dialects by name, as settings name them.
-pub const NAMES: [&str; 1] = [secure_access::PRODUCT];
+pub fn names() -> [&'static str; ALL.len()] {
+    ALL.map(|dialect| dialect.name)
+}
 
-/// The routes of one dialect.
-pub fn named(name: &str, authority: Authority) -> Option<Router> {
-    (name == secure_access::PRODUCT).then(|| secure_access::routes(authority))
+/// The routes of one dialect on a host of its own.
+pub fn named(name: &str, speaker: &Speaker) -> Option<Router> {
+    let dialect = ALL.iter().find(|dialect| dialect.name == name)?;
+    Some((dialect.routes)(speaker).merge((dialect.bound_routes)(speaker)))
 }
 
 /// A layer around the whole server: errors on a dialect's paths that were not written by the dialect (an unknown path, a
 /// refusal of the gateway, an upstream that does not answer) take its shape; so do answers to gateways that ask about
 /// such a path.
 pub async fn dress(request: Request, next: Next) -> Response {
-    let area = Area::of(request.uri().path());
+    let own = request.uri().path().to_owned();
     let response = next.run(request).await;
     let about = response.extensions().get::<AskedPath>();
-    match about.map_or(area, |path| Area::of(&path.0)) {
-        Some(area) => area.dress(response).await,
+    let path = about.map_or(own, |path| path.0.clone());
+    match ALL.iter().find(|dialect| (dialect.owns)(&path)) {
+        Some(dialect) => (dialect.dress)(path, response).await,
         None => response,
     }
 }

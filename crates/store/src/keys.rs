@@ -306,11 +306,14 @@ impl Store {
     }
 }
 
+/// The handles of a key's secrets, each once: some products give a new secret a new one, and some keep it.
 fn handles(key: &Key) -> impl Iterator<Item = &str> {
-    let previous = key.previous.iter().map(|overlap| &overlap.credential);
-    std::iter::once(&key.current)
-        .chain(previous)
-        .filter_map(|credential| credential.handle.as_deref())
+    let current = key.current.handle.as_deref();
+    let previous = key.previous.iter();
+    let previous = previous.filter_map(|overlap| overlap.credential.handle.as_deref());
+    current
+        .into_iter()
+        .chain(previous.filter(move |handle| current != Some(*handle)))
 }
 
 fn name_lock(organization: OrganizationId, product: &ProductName, name: &Name) -> String {

@@ -127,8 +127,8 @@ impl Authority {
             BulkAction::Enable => key.enable(),
         };
         // Whom a product lets administer keys does not administer those who do the same.
-        let (one_product, known) = (self.administers_one_product(caller).await?, self.world());
-        let within_reach = |key: &Key| !(one_product && administers_keys(&known, key));
+        let (others_only, known) = (self.administers_others_only(caller).await?, self.world());
+        let within_reach = |key: &Key| !(others_only && administers_keys(&known, key));
         let (keys, more) = self.matching(&filter, within_reach, &turn).await?;
         if dry_run || keys.is_empty() {
             let revision = None;

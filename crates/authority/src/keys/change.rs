@@ -12,7 +12,7 @@ use super::draft::{bounded, fits, granted, taken, within};
 use super::{ChangedKey, EditKey, Issued, Outcome, REVOKE, ROTATE, Shown, UPDATE, need_on};
 use crate::Authority;
 use crate::caller::Caller;
-use crate::catalog::Product;
+use crate::catalog::{Fixed, Product};
 use crate::failure::{Failure, Refusal};
 use crate::idempotency::Idempotency;
 
@@ -46,6 +46,7 @@ impl Authority {
             expiry: edit.expiry,
         };
         let now = self.now();
+        refuse_fixed(product, &key, &edit)?;
         bounded_expiry(product, key.created_at, &edit)?;
         let widened = edit.grants.clone();
         self.change_key(
@@ -340,6 +341,25 @@ fn refuse_stale(key: &Key, version: Option<i64>) -> Result<(), Refusal> {
         }),
         _ => Ok(()),
     }
+}
+
+/// Refuses to change what the product fixes when a key is made; to say it once more is no change.
+fn refuse_fixed(product: &Product, key: &Key, edit: &Edit) -> Result<(), Refusal> {
+    let name = edit.name.as_ref().is_some_and(|name| *name != key.name);
+    let grants = edit
+        .grants
+        .as_ref()
+        .is_some_and(|grants| *grants != key.grants);
+    for (fixed, member, changes) in [
+        (Fixed::Name, "name", name),
+        (Fixed::Grants, "grants", grants),
+    ] {
+        if changes && product.fixed.contains(&fixed) {
+            let why = "keys of this product keep what they were made with; make a new key";
+            return Err(Refusal::invalid(member, why));
+        }
+    }
+    Ok(())
 }
 
 fn bounded_expiry(product: &Product, created: Instant, edit: &Edit) -> Result<(), Refusal> {

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use credential::access::{Ceiling, ORGANIZATION_KIND, Rights};
+use credential::access::{Ceiling, Rights};
 use credential::event::Action;
 use credential::family::Family;
 use credential::grant::{Grants, Resources, RoleGrant, ScopeGrant};
@@ -15,10 +15,10 @@ use store::Fault;
 use store::change::NO_DETAIL;
 use store::keys::KEY_NAME;
 
-use super::{CreateKey, Expiry, Issued, Shown, Wish};
+use super::{CreateKey, Expiry, Issued, KEY_NUMBERS, Shown, Wish};
 use crate::Authority;
-use crate::caller::{Caller, Need, administered_among, named};
-use crate::catalog::{LATCHKEY, OwnerRule, Product};
+use crate::caller::{Caller, Need, administered_among, named, stands_for};
+use crate::catalog::{HandleShape, LATCHKEY, OwnerRule, Product};
 use crate::failure::{Failure, Refusal};
 use crate::idempotency::Idempotency;
 use crate::world::World;
@@ -141,6 +141,7 @@ impl Authority {
             shown: fresh.shown,
             family: fresh.family,
             unique_name: product.unique_names,
+            numbered: product.handle == HandleShape::Number,
         })
     }
 
@@ -178,11 +179,16 @@ impl Authority {
                 },
                 {
                     let (authority, who, drafts) = (self.clone(), caller.clone(), drafts.clone());
-                    move |change| -> Result<(), Failure> {
+                    move |change| -> Result<Vec<Key>, Failure> {
+                        let mut keys = Vec::with_capacity(drafts.len());
                         for draft in drafts.iter() {
-                            let key = &draft.key;
+                            let mut key = draft.key.clone();
+                            if draft.numbered {
+                                key.current.handle =
+                                    Some(change.next_number(KEY_NUMBERS)?.to_string());
+                            }
                             change
-                                .insert_key(key, draft.unique_name, Action::KeyCreated, NO_DETAIL)
+                                .insert_key(&key, draft.unique_name, Action::KeyCreated, NO_DETAIL)
                                 .map_err(taken)?;
                             if let Some(family) = &draft.family {
                                 change.insert_family(family, Action::FamilyStarted, NO_DETAIL)?;
@@ -196,8 +202,9 @@ impl Authority {
                                 let body = render(&issued);
                                 authority.remember(change, &who, idempotency, key.id, &body)?;
                             }
+                            keys.push(key);
                         }
-                        Ok(())
+                        Ok(keys)
                     }
                 },
             )
@@ -205,8 +212,9 @@ impl Authority {
         let revision = self.settle(&changed).await?;
         Ok(drafts
             .iter()
-            .map(|draft| Issued {
-                key: draft.key.clone(),
+            .zip(changed.value)
+            .map(|(draft, key)| Issued {
+                key,
                 shown: draft.shown.again(),
                 revision,
             })
@@ -220,6 +228,7 @@ pub(crate) struct Draft {
     pub(crate) shown: Shown,
     pub(crate) family: Option<Family>,
     pub(crate) unique_name: bool,
+    pub(crate) numbered: bool,
 }
 
 /// A name that is in use is a broken rule, not a broken world.
@@ -336,15 +345,9 @@ pub(crate) fn admitted(
 ) -> Result<(), Refusal> {
     // What administers keys of its product is given only by who holds what it stands for.
     if product.name.as_str() != LATCHKEY {
-        let own = crate::users::latchkey().map_err(|_| Refusal::NotFound("product"))?;
-        let algebra = world
-            .product(&own)
-            .ok_or(Refusal::NotFound("product"))?
-            .algebra;
-        let here = Resources::listed(ORGANIZATION_KIND, [organization.to_string()])
-            .map_err(|error| Refusal::invalid("grants", error))?;
         for scope in administered_among(product, given) {
-            let stands_for = Rights::of_scopes(std::slice::from_ref(scope), &here, algebra);
+            let (own, stands_for) = stands_for(world, std::slice::from_ref(scope), organization)
+                .ok_or(Refusal::NotFound("product"))?;
             if !ceiling.admits(&own, &stands_for) {
                 return Err(Refusal::Ceiling(scope.as_str().to_owned()));
             }

@@ -24,8 +24,8 @@ pub struct Managed {
 }
 
 impl Authority {
-    /// The living keys of a product in the caller's organization that administer no keys themselves: `limit` of them, at
-    /// most [`MAX_PAGE`], after the first `offset`. To say how many there are, it reads them all.
+    /// The living keys of a product in the caller's organization, where the product says so only those that administer no
+    /// keys themselves: `limit` of them, at most [`MAX_PAGE`], after the first `offset`. To say how many there are, it reads them all.
     pub async fn managed_keys(
         &self,
         caller: &Caller,
@@ -45,6 +45,7 @@ impl Authority {
             unrevoked: true,
             ..KeyFilter::of(organization)
         };
+        let others_only = self.administers_others_only(caller).await?;
         let (world, limit) = (self.world(), limit.min(MAX_PAGE));
         let read = move |view: &store::View<'_>| -> Result<Managed, Fault> {
             let mut managed = Managed::default();
@@ -54,7 +55,7 @@ impl Authority {
                 let whole = page.len() == MAX_PAGE;
                 let last = place_after(&page);
                 for key in page.into_iter().filter_map(Found::good) {
-                    if administers_keys(&world, &key) {
+                    if others_only && administers_keys(&world, &key) {
                         continue;
                     }
                     if managed.total >= offset && managed.keys.len() < limit {

@@ -1,5 +1,7 @@
 //! Fresh secrets in the shape that the product says.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL;
 use credential::family::Family;
 use credential::id::FamilyId;
 use credential::key::{Key, Kind, Minted, Proof};
@@ -9,7 +11,7 @@ use credential::token::{self, Word};
 
 use super::new_family;
 use crate::Authority;
-use crate::catalog::{Product, SecretShape, hex};
+use crate::catalog::{HandleShape, Product, SecretShape, hex};
 use crate::failure::{Failure, Refusal};
 
 /// What is shown once.
@@ -110,12 +112,19 @@ impl Authority {
                 &tags,
             ))
         };
+        let shaped = |word| -> Result<Secret, Failure> {
+            match product.secret {
+                SecretShape::Native => native(word),
+                shape => self.foreign_secret(shape),
+            }
+        };
         let kept = |secret: &Secret| Proof::Digest(*secret.digest().as_bytes());
+        let handle = self.handle_for(product, key)?;
         match key.kind {
             Kind::Static => {
-                let secret = native(Word::Key)?;
+                let secret = shaped(Word::Key)?;
                 let minted = Minted {
-                    handle: None,
+                    handle,
                     proof: kept(&secret),
                 };
                 Ok(Fresh {
@@ -125,9 +134,9 @@ impl Authority {
                 })
             }
             Kind::Signed => {
-                let secret = native(Word::Signed)?;
+                let secret = shaped(Word::Signed)?;
                 let minted = Minted {
-                    handle: None,
+                    handle,
                     proof: Proof::Secret(secret.expose().to_owned()),
                 };
                 Ok(Fresh {
@@ -137,16 +146,7 @@ impl Authority {
                 })
             }
             Kind::Client => {
-                let client_secret = match product.secret {
-                    SecretShape::Native => native(Word::Client)?,
-                    SecretShape::Base62 => {
-                        Secret::from(token::alphanumeric(&self.entropy().draw::<32>()?))
-                    }
-                };
-                let handle = match product.makes_handles() {
-                    true => Some(hex(&self.entropy().draw::<16>()?)),
-                    false => None,
-                };
+                let client_secret = shaped(Word::Client)?;
                 let client_id = handle.clone().unwrap_or_else(|| key.id.to_string());
                 let minted = Minted {
                     handle,
@@ -192,6 +192,53 @@ impl Authority {
             }
         }
     }
+}
+
+impl Authority {
+    /// A secret in the shape of a foreign system: 256 random bits or more, and nothing but them.
+    fn foreign_secret(&self, shape: SecretShape) -> Result<Secret, Failure> {
+        Ok(Secret::from(match shape {
+            SecretShape::Native | SecretShape::Base62 => {
+                token::alphanumeric(&self.entropy().draw::<32>()?)
+            }
+            SecretShape::Alphanumeric128 => {
+                let mut text = token::alphanumeric(&self.entropy().draw::<96>()?);
+                text.truncate(128);
+                text
+            }
+            SecretShape::Base64url54 => BASE64URL.encode(self.entropy().draw::<40>()?),
+        }))
+    }
+
+    /// The public identifier of a key's next secret, in the shape that its product says. A number is given inside of
+    /// the change that makes the key ([`KEY_NUMBERS`]).
+    fn handle_for(&self, product: &Product, key: &Key) -> Result<Option<String>, Failure> {
+        let kept = key.current.handle.clone();
+        Ok(match product.handle {
+            HandleShape::Native => None,
+            HandleShape::Hex32 => Some(hex(&self.entropy().draw::<16>()?)),
+            HandleShape::Number => kept,
+            HandleShape::ClientUuid => match kept {
+                Some(handle) => Some(handle),
+                None => Some(format!("client-{}", random_uuid(self.entropy().draw()?))),
+            },
+        })
+    }
+}
+
+/// A UUID of version 4 (RFC 9562, section 5.4) of these random bytes.
+fn random_uuid(mut bytes: [u8; 16]) -> String {
+    bytes[6] = bytes[6] & 0x0f | 0x40;
+    bytes[8] = bytes[8] & 0x3f | 0x80;
+    let text = hex(&bytes);
+    [
+        &text[..8],
+        &text[8..12],
+        &text[12..16],
+        &text[16..20],
+        &text[20..],
+    ]
+    .join("-")
 }
 
 /// The current tokens of a family.

@@ -34,9 +34,14 @@ impl Facts {
             verify_key,
             sample_key,
             client,
-            secure_access,
+            dialects,
             ..
         } = inhabitants;
+        let dialects: String = dialects
+            .iter()
+            .filter(|(_, told)| !told.to_try.is_empty())
+            .map(|(_, told)| format!("{}\n\n", told.to_try.replace("BASE_URL", base_url)))
+            .collect();
         let https = match &self.tls_url {
             Some(url) => format!(
                 "\nHTTPS: {url}, to be trusted with {}\n",
@@ -60,11 +65,7 @@ Buy an access token with client credentials:
 
     curl -u '{client_id}:{client_secret}' -d grant_type=client_credentials {base_url}{token}
 
-Administer keys in the dialect of Secure Access:
-
-    curl -u '{sa_id}:{sa_secret}' -d grant_type=client_credentials {base_url}/auth/v2/token
-
-Administer Latchkey itself from another shell:
+{dialects}Administer Latchkey itself from another shell:
 
     export LATCHKEY_URL={base_url} LATCHKEY_KEY={admin_key}
     latchkey key list
@@ -74,8 +75,6 @@ The API is described at {base_url}/docs and {base_url}/openapi.json.
             client_id = client.id,
             client_secret = client.secret,
             token = oauth2::TOKEN,
-            sa_id = secure_access.1.id,
-            sa_secret = secure_access.1.secret,
         )
     }
 
@@ -93,10 +92,9 @@ The API is described at {base_url}/docs and {base_url}/openapi.json.
         let Inhabitants {
             client,
             introspect_client,
-            secure_access,
+            dialects,
             ..
         } = inhabitants;
-        let (organization, key_admin) = secure_access;
         let mut facts = json!({
             "base_url": base_url,
             "native": inhabitants.native(),
@@ -113,16 +111,29 @@ The API is described at {base_url}/docs and {base_url}/openapi.json.
                 "introspect_client_secret": introspect_client.secret,
             },
             "gateway": {"policy": POLICY, "path": PATH, "denied_path": DENIED_PATH},
-            "secure_access": {
-                "organization_id": organization.to_string(),
-                "client_id": key_admin.id,
-                "client_secret": key_admin.secret,
-            },
         });
+        for (dialect, told) in dialects {
+            if !told.facts.is_null() {
+                facts[*dialect] = filled(&told.facts, base_url);
+            }
+        }
         if let Some(url) = &self.tls_url {
             facts["tls_url"] = json!(url);
             facts["ca_file"] = json!(self.ca_file);
         }
         facts
+    }
+}
+
+/// The same with where the server is in place of `BASE_URL`.
+fn filled(facts: &Value, base_url: &str) -> Value {
+    match facts {
+        Value::String(text) => Value::String(text.replace("BASE_URL", base_url)),
+        Value::Array(items) => items.iter().map(|item| filled(item, base_url)).collect(),
+        Value::Object(members) => members
+            .iter()
+            .map(|(name, value)| (name.clone(), filled(value, base_url)))
+            .collect(),
+        other => other.clone(),
     }
 }

@@ -1,4 +1,10 @@
-//! Who lives in the demo: one organization for the native part, one for each dialect, and their keys.
+//! Who lives in the demo: one organization for the native part, and for each dialect what a file of its own settles.
+
+mod cortex;
+mod secure_access;
+mod securecloud;
+mod security_cloud_control;
+mod threat_response;
 
 use anyhow::{Context, bail};
 use authority::Authority;
@@ -16,15 +22,6 @@ use serde_json::{Value, json};
 /// The scope that the sample key has, and whose route the gateway's policy opens to it.
 pub(super) const SAMPLE_SCOPE: &str = "sample.orders:read";
 
-/// The scopes of a key that administers keys in the Secure Access dialect.
-const KEY_ADMIN: [&str; 5] = [
-    "admin.apikeys:create",
-    "admin.apikeys:read",
-    "admin.apikeys:update",
-    "admin.apikeys:refresh",
-    "admin.apikeys:delete",
-];
-
 /// What newcomers need to know of them.
 pub(super) struct Inhabitants {
     pub(super) organization: OrganizationId,
@@ -33,7 +30,16 @@ pub(super) struct Inhabitants {
     pub(super) sample_key: String,
     pub(super) client: Client,
     pub(super) introspect_client: Client,
-    pub(super) secure_access: (OrganizationId, Client),
+    /// What each dialect tells, by its member in the demo's JSON.
+    pub(super) dialects: Vec<(&'static str, Told)>,
+}
+
+/// What is told of one dialect.
+pub(super) struct Told {
+    /// For programs: its member in the demo's JSON; `BASE_URL` in texts stands for where the server is.
+    pub(super) facts: Value,
+    /// For people: what to try, a sentence and a line to paste, in which `BASE_URL` stands for where the server is.
+    pub(super) to_try: String,
 }
 
 /// Client credentials.
@@ -58,20 +64,6 @@ pub(super) async fn settle(authority: &Authority) -> anyhow::Result<Inhabitants>
         .await?;
     let organization = first.organization.id;
     let shell = Caller::shell(organization);
-
-    let secure_access = authority
-        .create_organization(
-            &shell,
-            CreateOrganization {
-                name: Name::new("Secure Access tenant")?,
-                kind: OrganizationKind::Standalone,
-                parent: None,
-            },
-        )
-        .await?
-        .value
-        .id;
-    let there = Caller::shell(secure_access);
 
     let verify_key = key(
         authority,
@@ -109,16 +101,16 @@ pub(super) async fn settle(authority: &Authority) -> anyhow::Result<Inhabitants>
         &["latchkey.introspect"],
     )
     .await?;
-    let key_admin = key(
-        authority,
-        &there,
-        "secure_access",
-        Kind::Client,
-        "Key admin",
-        &KEY_ADMIN,
-    )
-    .await?;
-
+    let dialects = vec![
+        ("secure_access", secure_access::settle(authority).await?),
+        (
+            "security_cloud_control",
+            security_cloud_control::settle(authority).await?,
+        ),
+        ("threat_response", threat_response::settle(authority).await?),
+        ("cortex", cortex::settle(authority).await?),
+        ("securecloud", securecloud::settle(authority).await?),
+    ];
     Ok(Inhabitants {
         organization,
         admin_key: text(&first.shown)?,
@@ -126,8 +118,26 @@ pub(super) async fn settle(authority: &Authority) -> anyhow::Result<Inhabitants>
         sample_key: text(&sample_key.shown)?,
         client: credentials(&client.shown)?,
         introspect_client: credentials(&introspect_client.shown)?,
-        secure_access: (secure_access, credentials(&key_admin.shown)?),
+        dialects,
     })
+}
+
+/// A new organization, by the operator.
+async fn organization(
+    authority: &Authority,
+    name: &str,
+    kind: OrganizationKind,
+    parent: Option<OrganizationId>,
+) -> anyhow::Result<OrganizationId> {
+    let command = CreateOrganization {
+        name: Name::new(name)?,
+        kind,
+        parent,
+    };
+    // Whoever holds the shell may everything, in whichever organization.
+    let shell = Caller::shell(OrganizationId::from_bytes([0; 16]));
+    let made = authority.create_organization(&shell, command).await?;
+    Ok(made.value.id)
 }
 
 async fn key(

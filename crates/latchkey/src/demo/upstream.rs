@@ -1,4 +1,11 @@
-//! A sample API: it knows no keys and believes what the gateway says about the caller.
+//! Sample APIs behind the gateway, one per dialect: they know no keys and believe what the gateway says about the caller.
+
+mod cortex;
+mod sample;
+mod secure_access;
+mod securecloud;
+mod security_cloud_control;
+mod threat_response;
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -7,8 +14,8 @@ use std::time::Duration;
 use anyhow::Context;
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
-use http::{HeaderMap, Request, Response, StatusCode};
-use http_body_util::Full;
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
+use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -18,6 +25,8 @@ use tokio::net::TcpListener;
 
 /// The pause after a failed accept, so as not to spin when descriptors have run out.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// The longest body that is read: the gateway lets through more, and nothing here needs as much.
+const LONGEST_BODY: usize = 1024 * 1024;
 
 /// A listener on loopback that only the gateway is told of.
 pub(super) struct Upstream {
@@ -25,11 +34,32 @@ pub(super) struct Upstream {
     address: SocketAddr,
 }
 
+/// What is asked of a sample API.
+struct Asked<'r> {
+    method: &'r Method,
+    path: &'r str,
+    headers: &'r HeaderMap,
+    body: &'r [u8],
+}
+
+/// An answer that is JSON.
+type Answer = (StatusCode, Value);
+
+/// The sample APIs; each says nothing about what it does not have.
+const APIS: [fn(&Asked<'_>) -> Option<Answer>; 6] = [
+    sample::answer,
+    secure_access::answer,
+    security_cloud_control::answer,
+    threat_response::answer,
+    securecloud::answer,
+    cortex::answer,
+];
+
 impl Upstream {
     pub(super) async fn bind() -> anyhow::Result<Self> {
         let listener = TcpListener::bind(("127.0.0.1", 0))
             .await
-            .context("cannot listen for the sample API")?;
+            .context("cannot listen for the sample APIs")?;
         let address = listener.local_addr()?;
         Ok(Self { listener, address })
     }
@@ -49,7 +79,7 @@ impl Upstream {
                 drop(stream.set_nodelay(true));
                 tokio::spawn(async move {
                     let service = service_fn(async |request: Request<Incoming>| {
-                        Ok::<_, Infallible>(answer(request.uri().path(), request.headers()))
+                        Ok::<_, Infallible>(served(request).await)
                     });
                     // How a connection ends is the gateway's business.
                     drop(
@@ -63,100 +93,67 @@ impl Upstream {
     }
 }
 
-fn answer(path: &str, headers: &HeaderMap) -> Response<Full<Bytes>> {
-    let (status, body) = match content(path, headers) {
-        Some(body) => (StatusCode::OK, body),
-        None if path.starts_with("/deployments/") => (
-            StatusCode::NOT_FOUND,
-            json!({"statusCode": 404, "error": "Not Found", "message": "There is no such thing here."}),
-        ),
-        None => (
-            StatusCode::NOT_FOUND,
-            json!({"error": "there is no such thing here"}),
-        ),
+async fn served(request: Request<Incoming>) -> Response<Full<Bytes>> {
+    let (head, body) = request.into_parts();
+    let Ok(body) = Limited::new(body, LONGEST_BODY).collect().await else {
+        return written((
+            StatusCode::PAYLOAD_TOO_LARGE,
+            json!({ "error": "the body is too long for a sample" }),
+        ));
     };
+    let body = body.to_bytes();
+    written(answer(&Asked {
+        method: &head.method,
+        path: head.uri.path(),
+        headers: &head.headers,
+        body: &body,
+    }))
+}
+
+fn answer(asked: &Asked<'_>) -> Answer {
+    let nothing = || {
+        (
+            StatusCode::NOT_FOUND,
+            json!({ "error": "there is no such thing here" }),
+        )
+    };
+    APIS.iter()
+        .find_map(|api| api(asked))
+        .unwrap_or_else(nothing)
+}
+
+fn written((status, body): Answer) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::new(Bytes::from(body.to_string())));
     *response.status_mut() = status;
-    response.headers_mut().insert(
-        CONTENT_TYPE,
-        http::HeaderValue::from_static("application/json"),
-    );
+    response
+        .headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response
 }
 
-fn content(path: &str, headers: &HeaderMap) -> Option<Value> {
-    let parts: Vec<&str> = path.trim_matches('/').split('/').collect();
-    match parts.as_slice() {
-        ["sample", "orders"] => Some(json!({"orders": orders(), "asked_by": asker(headers)})),
-        ["sample", "orders", id] => orders()
-            .as_array()?
-            .iter()
-            .find(|order| order["id"].as_str() == Some(id))
-            .cloned(),
-        ["sample", "accounts"] => Some(
-            json!({"accounts": [{"id": "7", "name": "Harbour Books"}], "asked_by": asker(headers)}),
-        ),
-        ["deployments", "v2", "roamingcomputers"] => Some(computers()),
-        ["deployments", "v2", "roamingcomputers", "orgInfo"] => Some(
-            json!({"organizationId": 1, "fingerprint": "0f1e2d3c4b5a69788796a5b4c3d2e1f0", "userId": 1}),
-        ),
-        ["deployments", "v2", "roamingcomputers", id] => computers()
-            .as_array()?
-            .iter()
-            .find(|computer| computer["deviceId"].as_str() == Some(id))
-            .cloned(),
-        _ => None,
+impl Asked<'_> {
+    /// The segments of the path.
+    fn segments(&self) -> Vec<&str> {
+        self.path.trim_matches('/').split('/').collect()
     }
-}
 
-/// What the gateway says about the caller.
-fn asker(headers: &HeaderMap) -> Value {
-    let said = |name: &str| {
-        headers
-            .get(name)
+    /// What the gateway says about the caller, in a header.
+    fn said(&self, name: &str) -> &str {
+        let value = self.headers.get(name);
+        value
             .and_then(|value| value.to_str().ok())
             .unwrap_or_default()
-    };
-    json!({
-        "key_id": said("x-latchkey-key-id"),
-        "organization_id": said("x-latchkey-organization-id"),
-        "scopes": said("x-latchkey-scopes"),
-    })
-}
+    }
 
-fn orders() -> Value {
-    json!([
-        {"id": "1001", "account": "7", "item": "sea chart", "pieces": 2},
-        {"id": "1002", "account": "7", "item": "brass sextant", "pieces": 1},
-    ])
-}
+    /// Whether something is only looked at.
+    fn is_reading(&self) -> bool {
+        [Method::GET, Method::HEAD].contains(self.method)
+    }
 
-/// The shape is the vendor's; every member but the last is required by its strict clients.
-fn computers() -> Value {
-    let computer = |origin: u64, device: &str, name: &str, version: &str, system: &str| {
-        json!({
-            "originId": origin, "deviceId": device, "name": name, "type": "anyconnect", "status": "Encrypted",
-            "swgStatus": "Protected", "lastSyncStatus": "Encrypted", "lastSyncSwgStatus": "Protected",
-            "lastSync": "2026-01-15T08:30:00.000Z", "appliedBundle": 2, "hasIpBlocking": false, "version": version,
-            "osVersion": system, "osVersionName": system, "anyconnectDeviceId": format!("{origin:040x}"),
-        })
-    };
-    json!([
-        computer(
-            618_400_931,
-            "AB000C044C87A4F0",
-            "harbour-1",
-            "5.2.3",
-            "Windows 11"
-        ),
-        computer(
-            618_400_932,
-            "AB000C044C87A4F1",
-            "harbour-2",
-            "5.2.3",
-            "macOS 15"
-        ),
-    ])
+    /// The body, if it is JSON.
+    fn json(&self) -> Option<Value> {
+        serde_json::from_slice(self.body).ok()
+    }
 }
 
 #[cfg(test)]
@@ -164,20 +161,27 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_answers_what_it_has_and_nothing_else() {
-        let check = |path: &str, status: u16| {
-            assert_eq!(
-                answer(path, &HeaderMap::new()).status().as_u16(),
-                status,
-                "{path}"
-            );
+    fn each_answers_what_it_has_and_nothing_else() {
+        let check = |method: Method, path: &str, status: u16| {
+            let headers = HeaderMap::new();
+            let asked = Asked {
+                method: &method,
+                path,
+                headers: &headers,
+                body: b"",
+            };
+            assert_eq!(answer(&asked).0.as_u16(), status, "{method} {path}");
         };
-        check("/sample/orders", 200);
-        check("/sample/orders/1001", 200);
-        check("/sample/orders/1", 404);
-        check("/deployments/v2/roamingcomputers", 200);
-        check("/deployments/v2/roamingcomputers/AB000C044C87A4F0", 200);
-        check("/deployments/v2/networks", 404);
-        check("/", 404);
+        check(Method::GET, "/sample/orders", 200);
+        check(Method::GET, "/sample/orders/1001", 200);
+        check(Method::GET, "/sample/orders/1", 404);
+        check(Method::GET, "/deployments/v2/roamingcomputers", 200);
+        check(
+            Method::GET,
+            "/deployments/v2/roamingcomputers/AB000C044C87A4F0",
+            200,
+        );
+        check(Method::GET, "/deployments/v2/networks", 404);
+        check(Method::GET, "/", 404);
     }
 }

@@ -13,13 +13,29 @@ use axum::Router;
 use axum::routing::{MethodRouter, get, post};
 use http::StatusCode;
 
+use super::{Dialect, Speaker};
 use areas::{Area, No};
 
 /// The product that this dialect speaks for.
 pub const PRODUCT: &str = "secure_access";
 
-/// The routes of the dialect.
-pub fn routes(authority: Authority) -> Router {
+/// What the rest of the server knows of it.
+pub(super) const DIALECT: Dialect = Dialect {
+    name: PRODUCT,
+    routes,
+    bound_routes: |_| Router::new(),
+    owns: |path| Area::of(path).is_some(),
+    dress: |path, response| {
+        Box::pin(async move {
+            match Area::of(&path) {
+                Some(area) => area.dress(response).await,
+                None => response,
+            }
+        })
+    },
+};
+
+fn routes(speaker: &Speaker) -> Router {
     Router::new()
         .route(
             "/auth/v2/token",
@@ -40,7 +56,7 @@ pub fn routes(authority: Authority) -> Router {
             "/admin/v2/apiKeys/{id}/refresh",
             only(Area::Admin, post(keys::refresh)),
         )
-        .with_state(authority)
+        .with_state(speaker.authority.clone())
 }
 
 /// Other methods are refused in the shape of the area.

@@ -1,6 +1,5 @@
 //! A whole server in process: an authority on a fresh database with a clock held in hand, and the edge around the routes.
 
-use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -107,6 +106,19 @@ impl Answer {
 
 impl House {
     pub(crate) async fn open(database: &testkit::Database) -> Self {
+        Self::furnished(database, "", |text| text).await
+    }
+
+    /// A house with more settings, and with catalogs that `amend` has changed.
+    pub(crate) async fn furnished(
+        database: &testkit::Database,
+        settings: &str,
+        amend: impl Fn(String) -> String,
+    ) -> Self {
+        let catalogs = authority::catalog::BUILT_IN.iter();
+        let products = catalogs
+            .map(|(file, text)| Product::parse(file, &amend((*text).to_owned())).unwrap())
+            .collect();
         let clock = Arc::new(AtomicI64::new(START));
         let authority = Authority::open(Opening {
             store: Store::open(database.url()).await.unwrap(),
@@ -118,13 +130,13 @@ impl House {
                 issuer: ISSUER.to_owned(),
                 ..Settings::default()
             },
-            products: Product::built_in().unwrap(),
+            products,
             clock: Clock::held(Arc::clone(&clock)),
             entropy: Entropy::seeded(1),
         })
         .await
         .unwrap();
-        let file = GATEWAY
+        let file = format!("{GATEWAY}\n{settings}")
             .replace("UPSTREAM", &upstream().await)
             .replace("NOWHERE", &nowhere().await);
         let sources = Sources {
@@ -293,52 +305,6 @@ impl House {
             Outcome::New(issued) => issued,
             Outcome::Repeat(_) => panic!("nothing was repeated"),
         }
-    }
-
-    /// An organization with a key administrator and one that may only read; gives what transcripts know of them.
-    pub(crate) async fn inhabit_secure_access(&self, name: &str) -> BTreeMap<String, String> {
-        let organization = self.organization(name).await;
-        let all = ["create", "read", "update", "delete", "refresh"]
-            .map(|action| format!("admin.apikeys:{action}"));
-        let all: Vec<&str> = all.iter().map(String::as_str).collect();
-        let admin = self
-            .key(
-                organization,
-                "secure_access",
-                Kind::Client,
-                "Key admin",
-                &all,
-            )
-            .await;
-        let reader = self
-            .key(
-                organization,
-                "secure_access",
-                Kind::Client,
-                "Key reader",
-                &["admin.apikeys:read"],
-            )
-            .await;
-        let number = self
-            .authority
-            .world()
-            .organization(organization)
-            .unwrap()
-            .number;
-        let mut known = BTreeMap::from([
-            ("number".to_owned(), number.to_string()),
-            ("admin_key".to_owned(), admin.key.id.to_string()),
-            (
-                "admin_key_hex".to_owned(),
-                admin.key.id.to_string().replace('-', ""),
-            ),
-        ]);
-        for (who, key) in [("admin", &admin), ("reader", &reader)] {
-            let (id, secret) = client(key);
-            known.insert(format!("{who}_id"), id);
-            known.insert(format!("{who}_secret"), secret);
-        }
-        known
     }
 }
 

@@ -3,6 +3,7 @@
 
 mod attacks;
 mod denials;
+mod dialects;
 mod gateway;
 mod house;
 mod kinds;
@@ -12,5 +13,4 @@ mod oauth2;
 mod openapi;
 mod problems;
 mod routes;
-mod secure_access;
 mod transcripts;

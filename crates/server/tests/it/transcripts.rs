@@ -9,6 +9,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde_json::Value;
 
+use crate::dialects::secure_access;
 use crate::house::{Answer, House};
 
 /// The most exchanges of one `@repeat`; above every limit that a transcript reaches.
@@ -16,12 +17,16 @@ const MOST_REPEATS: usize = 1000;
 
 testkit::on_each_engine! {
     async fn secure_access_keeps_what_its_contract_promises(database: testkit::Database) {
-        play_all("secure_access", &database).await;
+        play_all("secure_access", &database, async |house, name| secure_access::inhabit(house, name).await).await;
     }
 }
 
 /// Plays each file of a dialect in a house of its own.
-async fn play_all(dialect: &str, database: &testkit::Database) {
+async fn play_all(
+    dialect: &str,
+    database: &testkit::Database,
+    inhabit: impl AsyncFn(&House, &str) -> BTreeMap<String, String>,
+) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("../../contracts")
         .join(dialect)
@@ -41,7 +46,7 @@ async fn play_all(dialect: &str, database: &testkit::Database) {
         let name = file.file_name().unwrap().to_string_lossy().into_owned();
         let text = std::fs::read_to_string(&file).unwrap();
         // Each file has an organization of its own, so that none depends on another.
-        let mut holes = house.inhabit_secure_access(&name).await;
+        let mut holes = inhabit(&house, &name).await;
         for exchange in Exchange::read_all(&text) {
             for turn in 0..exchange.repeat {
                 let place = format!("{name}: {} (turn {})", exchange.title, turn + 1);

@@ -1,5 +1,6 @@
 //! What the dialect of Secure Access promises and no transcript can say: what time, people and crowds do.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use authority::Caller;
@@ -247,4 +248,50 @@ testkit::on_each_engine! {
         // A client of another product buys no token here.
         assert_eq!(token(&house, &client(&sample)).await, Err(401));
     }
+}
+
+/// An organization with a key administrator and one that may only read; gives what transcripts know of them.
+pub(crate) async fn inhabit(house: &House, name: &str) -> BTreeMap<String, String> {
+    let organization = house.organization(name).await;
+    let all = ["create", "read", "update", "delete", "refresh"]
+        .map(|action| format!("admin.apikeys:{action}"));
+    let all: Vec<&str> = all.iter().map(String::as_str).collect();
+    let admin = house
+        .key(
+            organization,
+            "secure_access",
+            Kind::Client,
+            "Key admin",
+            &all,
+        )
+        .await;
+    let reader = house
+        .key(
+            organization,
+            "secure_access",
+            Kind::Client,
+            "Key reader",
+            &["admin.apikeys:read"],
+        )
+        .await;
+    let number = house
+        .authority
+        .world()
+        .organization(organization)
+        .unwrap()
+        .number;
+    let mut known = BTreeMap::from([
+        ("number".to_owned(), number.to_string()),
+        ("admin_key".to_owned(), admin.key.id.to_string()),
+        (
+            "admin_key_hex".to_owned(),
+            admin.key.id.to_string().replace('-', ""),
+        ),
+    ]);
+    for (who, key) in [("admin", &admin), ("reader", &reader)] {
+        let (id, secret) = client(key);
+        known.insert(format!("{who}_id"), id);
+        known.insert(format!("{who}_secret"), secret);
+    }
+    known
 }

@@ -1,0 +1,3 @@
+//! What each dialect promises and no transcript can say, and what its transcripts begin with.
+
+pub(crate) mod secure_access;
