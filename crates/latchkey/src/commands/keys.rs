@@ -1,5 +1,7 @@
 //! `latchkey key`: keys of every kind, through a running server.
 
+mod grants;
+
 use anyhow::bail;
 use authority::Failure;
 use clap::{Args, Subcommand};
@@ -16,6 +18,7 @@ use crate::settings::Settings;
 const EXAMPLES: &str = "\
 Examples:
   latchkey key create --product sample --name ci --scope sample.orders:read --expires-at 2030-01-01T00:00:00Z
+  latchkey key create --product sample --name shop --role \"Reader=account:7\"
   latchkey key list --product sample --state active
   latchkey key rotate 0197… --overlap-seconds 3600
   latchkey key revoke 0197… --yes
@@ -93,11 +96,11 @@ pub(crate) struct Wish {
     /// What people say of it.
     #[arg(long)]
     comment: Option<String>,
-    /// A scope it shall have; may be repeated.
-    #[arg(long = "scope", value_name = "SCOPE")]
+    /// A scope it shall have, for everything or for the resources named behind `=`; may be repeated.
+    #[arg(long = "scope", value_name = "SCOPE[=KIND:ID,…]")]
     scopes: Vec<String>,
-    /// The id of a role it shall have; may be repeated.
-    #[arg(long = "role", value_name = "ID")]
+    /// A role it shall have, by name or id, for everything or for the resources named behind `=`; may be repeated.
+    #[arg(long = "role", value_name = "ROLE[=KIND:ID,…]")]
     roles: Vec<String>,
     /// An address or network it may be used from; may be repeated.
     #[arg(long = "address", value_name = "NETWORK")]
@@ -161,11 +164,11 @@ pub(crate) struct Edit {
     /// A new comment.
     #[arg(long)]
     comment: Option<String>,
-    /// Scopes in place of all earlier ones.
-    #[arg(long = "scope", value_name = "SCOPE")]
+    /// Scopes, written as for `create`. Together with roles they take the place of everything given before.
+    #[arg(long = "scope", value_name = "SCOPE[=KIND:ID,…]")]
     scopes: Vec<String>,
-    /// Roles in place of all earlier ones, by id.
-    #[arg(long = "role", value_name = "ID")]
+    /// Roles, written as for `create`. Together with scopes they take the place of everything given before.
+    #[arg(long = "role", value_name = "ROLE[=KIND:ID,…]")]
     roles: Vec<String>,
     /// Addresses in place of all earlier ones; `any` alone for none.
     #[arg(long = "address", value_name = "NETWORK")]
@@ -264,11 +267,9 @@ impl Key {
                 Ok(())
             }
             Self::Edit(edit) => {
-                let answer = edit
-                    .reach
-                    .with_key()?
-                    .patch(&path(&edit.id), &edit.body()?, edit.version)
-                    .await?;
+                let server = edit.reach.with_key()?;
+                let body = edit.body(&server).await?;
+                let answer = server.patch(&path(&edit.id), &body, edit.version).await?;
                 output.thing(&answer);
                 Ok(())
             }
@@ -295,7 +296,7 @@ pub(super) async fn make(
     wish: Wish,
 ) -> anyhow::Result<()> {
     let answer = server
-        .post("/api/v1/keys", &wish.body(product, kind)?)
+        .post("/api/v1/keys", &wish.body(server, product, kind).await?)
         .await?;
     show_secret(&answer, output);
     Ok(())
@@ -394,12 +395,14 @@ fn show_secret(answer: &Value, output: Output) {
 }
 
 impl Wish {
-    fn body(self, product: &str, kind: &str) -> anyhow::Result<Value> {
+    async fn body(self, server: &Server, product: &str, kind: &str) -> anyhow::Result<Value> {
+        let organization = self.organization.as_deref();
+        let roles = grants::roles(server, product, organization, &self.roles).await?;
         let mut body = json!({"product": product, "kind": kind, "name": self.name});
         let members = [
             ("comment", self.comment.map(Value::from)),
-            ("scopes", some(self.scopes)),
-            ("roles", some(self.roles)),
+            ("scopes", some(grants::scopes(&self.scopes)?)),
+            ("roles", some(roles)),
             ("addresses", some(self.addresses)),
             ("limits", some(limits(&self.limits)?)),
             ("expires_at", self.expires_at.map(|time| expiry(&time))),
@@ -412,7 +415,15 @@ impl Wish {
 }
 
 impl Edit {
-    fn body(&self) -> anyhow::Result<Value> {
+    async fn body(&self, server: &Server) -> anyhow::Result<Value> {
+        let roles = if self.roles.is_empty() {
+            Vec::new()
+        } else {
+            let key = server.get(&path(&self.id)).await?;
+            let text = |member: &str| key[member].as_str().unwrap_or_default();
+            let organization = Some(text("organization_id"));
+            grants::roles(server, text("product"), organization, &self.roles).await?
+        };
         let cleared = |list: &[String], word: &str| list.len() == 1 && list[0] == word;
         let addresses = match cleared(&self.addresses, "any") {
             true => Some(json!([])),
@@ -426,8 +437,8 @@ impl Edit {
         let members = [
             ("name", self.name.clone().map(Value::from)),
             ("comment", self.comment.clone().map(Value::from)),
-            ("scopes", some(self.scopes.clone())),
-            ("roles", some(self.roles.clone())),
+            ("scopes", some(grants::scopes(&self.scopes)?)),
+            ("roles", some(roles)),
             ("addresses", addresses),
             ("limits", limits),
             ("expires_at", self.expires_at.as_deref().map(expiry)),
