@@ -13,7 +13,7 @@ use crate::stages::{Stages, Tally};
 use crate::tidy;
 
 /// The stages in their order: what fails soonest comes first.
-const STAGES: [&str; 10] = [
+pub(crate) const STAGES: [&str; 10] = [
     "format",
     "tidy",
     "clippy",

@@ -1,5 +1,7 @@
 //! The house rules that no compiler checks.
 
+mod shown;
+
 use std::collections::BTreeSet;
 use std::process::Command;
 
@@ -72,6 +74,10 @@ pub(crate) fn check() -> Result<Tally> {
         ),
         ("no path of one machine", no_machine_paths(&files)),
         ("no file too long to read", short_files(&files)),
+        (
+            "what is said to be shown by a test is",
+            shown::breaches(&files),
+        ),
     ];
     let mut tally = Tally {
         passed: 0,

@@ -451,6 +451,9 @@ pub(crate) fn administers_keys(world: &World, key: &Key) -> bool {
     })
 }
 
+/// A key of `latchkey` gives what it has there, and what the person behind it has in every other product; a token that
+/// carries less than its key stands for no person's other rights.
+///
 /// A key administrator of another product than `latchkey` may give every scope of it that administers nothing; where the
 /// product lets administrators administer each other, what it has itself.
 fn ceiling_of(
@@ -464,7 +467,15 @@ fn ceiling_of(
         return Ceiling::of([], organization);
     };
     if product.name.as_str() == LATCHKEY {
-        return Ceiling::of([(key.product.clone(), own)], organization);
+        let person = key.owner.filter(|_| carried.is_none());
+        let elsewhere = person.into_iter().flat_map(|person| {
+            let others = world
+                .products
+                .values()
+                .filter(|other| other.name != product.name);
+            others.map(move |other| (other.name.clone(), world.user_rights(other, person)))
+        });
+        return Ceiling::of(elsewhere.chain([(key.product.clone(), own)]), organization);
     }
     let administered = administered(world, product, key, &own);
     if administered.is_empty() {

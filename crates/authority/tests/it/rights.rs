@@ -14,7 +14,7 @@ use credential::organization::Email;
 use credential::scope::Scope;
 use testkit::{Database, Random, with_seed};
 
-use crate::people::name;
+use crate::people::{KEY_MANAGER, name, person, role as role_id};
 use crate::rig::Rig;
 
 /// What every caller of these worlds has, to be able to ask at all.
@@ -153,6 +153,32 @@ async fn world(random: &mut Random) {
             rig.create_as(&caller, foreign).await.map(drop),
             "another product",
         );
+    }
+}
+
+/// The built-in roles of product `sample` of which one person has the first.
+const READER: &str = "00000000-0000-7000-8000-000000020001";
+const EDITOR: &str = "00000000-0000-7000-8000-000000020002";
+
+testkit::on_each_engine! {
+    async fn a_person_gives_what_they_have_in_every_product_and_no_more(database: Database) {
+        let rig = Rig::open(&database).await;
+        let (user, caller) = person(&rig, "ada@example.com", rig.organization, &[KEY_MANAGER, READER]).await;
+        let filter = RoleFilter { product: Some(ProductName::new("sample").unwrap()), ..RoleFilter::default() };
+        let listed = rig.authority.roles(&caller, filter, None, 100).await.unwrap();
+        let listed: Vec<_> = listed.iter().map(|role| role.id.to_string()).collect();
+        assert_eq!(listed, [READER]);
+        let with = |called: &str, id: &str| {
+            let mut command = rig.command(Kind::Static, called, &[]);
+            command.grants.roles.push((id.parse().unwrap(), Resources::All));
+            command
+        };
+        told(true, rig.create_as(&caller, with("hers", READER)).await.map(drop), "her own role");
+        told(false, rig.create_as(&caller, with("more", EDITOR)).await.map(drop), "a role above hers");
+        // What she loses she gives no more.
+        let roles = vec![(role_id(KEY_MANAGER), Resources::All)];
+        rig.authority.set_user_roles(&rig.shell(), user.id, roles, None).await.unwrap();
+        told(false, rig.create_as(&caller, with("late", READER)).await.map(drop), "a role that she lost");
     }
 }
 
