@@ -100,6 +100,8 @@ ids! {
     ReplicaId;
     /// A notice to people.
     NoticeId;
+    /// A way out for notices.
+    ChannelId;
 }
 
 #[cfg(test)]

@@ -17,7 +17,7 @@ use crate::vault::VaultKey;
 use crate::{Fault, Store, args};
 
 /// The kinds of rows that are compared.
-pub const KINDS: [SubjectKind; 10] = [
+pub const KINDS: [SubjectKind; 11] = [
     SubjectKind::Organization,
     SubjectKind::User,
     SubjectKind::Role,
@@ -27,6 +27,7 @@ pub const KINDS: [SubjectKind; 10] = [
     SubjectKind::SigningKey,
     SubjectKind::Settings,
     SubjectKind::Catalog,
+    SubjectKind::NoticeChannel,
     SubjectKind::Server,
 ];
 
@@ -313,6 +314,7 @@ impl View<'_> {
                 None => read!(id, user),
             },
             SubjectKind::Role => read!(id, role),
+            SubjectKind::NoticeChannel => read!(id, channel),
             SubjectKind::Key => read!(id, key),
             SubjectKind::Token => read!(id, revoked_token),
             SubjectKind::Family => read!(id, family),
@@ -351,6 +353,7 @@ impl View<'_> {
             SubjectKind::Organization => present(&self.organizations_after(owned, limit)?),
             SubjectKind::User => present(&self.users_after(owned, limit)?),
             SubjectKind::Role => present(&self.roles_after(owned, limit)?),
+            SubjectKind::NoticeChannel => present(&self.channels_after(owned, limit)?),
             SubjectKind::Key => {
                 let keys = self.keys_after(after, limit)?;
                 keys.iter()

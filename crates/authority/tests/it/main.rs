@@ -4,12 +4,14 @@
 mod attacks;
 mod audit;
 mod backup;
+mod deliveries;
 mod jobs;
 mod keys;
 mod limits;
 mod notices;
 mod organizations;
 mod people;
+mod post;
 mod revocation;
 mod rig;
 mod rights;
