@@ -46,8 +46,8 @@
 //! since; each event's hash covers the one before. [`canonical`] makes the bytes that are hashed, so that two different
 //! values never read the same.
 //!
-//! **People** ([`organization`], [`name`], [`notice`]): tenants and their members, names with one canonical form each, and
-//! what somebody should be told about a key, once.
+//! **People** ([`organization`], [`name`], [`notice`]): tenants and their members, names with one canonical form each, what
+//! somebody should be told about a key, once, and over which channels.
 
 pub mod access;
 pub mod canonical;
