@@ -297,6 +297,7 @@ const REMOVALS: &[(&str, &str)] = &[
     ("token", "DELETE FROM revoked_token"),
     ("settings", "DELETE FROM setting WHERE scope <> ''"),
     ("catalog", "DELETE FROM catalog"),
+    ("notice_channel", "DELETE FROM notice_channel"),
     ("signing_key", "DELETE FROM signing_key"),
     ("server", "DELETE FROM vault_key"),
     (
@@ -482,7 +483,7 @@ on_each_engine! {
 
 /// What a comparison finds while an edit is in force, which is undone afterwards.
 async fn edited(world: &World, edit: &'static str) -> Vec<(String, String, Wrong)> {
-    const TABLES: [[&str; 3]; 11] = tables();
+    const TABLES: [[&str; 3]; 12] = tables();
     for [save, _, _] in TABLES {
         world.sql(save, args![]).await;
     }
@@ -516,7 +517,7 @@ macro_rules! table {
 }
 
 /// In the order in which they can be emptied.
-const fn tables() -> [[&'static str; 3]; 11] {
+const fn tables() -> [[&'static str; 3]; 12] {
     [
         table!("handle"),
         table!("family"),
@@ -527,6 +528,7 @@ const fn tables() -> [[&'static str; 3]; 11] {
         table!("revoked_token"),
         table!("setting"),
         table!("catalog"),
+        table!("notice_channel"),
         table!("signing_key"),
         table!("vault_key"),
     ]
