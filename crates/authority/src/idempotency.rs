@@ -5,7 +5,6 @@
 
 use aws_lc_rs::digest::{SHA256, digest};
 use credential::canonical::Canonical;
-use credential::id::KeyId;
 use store::{Change, Fault};
 
 use crate::Authority;
@@ -52,7 +51,7 @@ impl Authority {
         change: &mut Change<'_>,
         caller: &Caller,
         idempotency: &Idempotency,
-        made: KeyId,
+        made: impl std::fmt::Display,
         answer: &[u8],
     ) -> Result<(), Failure> {
         let who = name_of(caller);

@@ -121,6 +121,8 @@ pub(crate) struct Inner {
     /// The latest time that was ever told; time never goes back within a process.
     latest: AtomicI64,
     verdicts: [std::sync::atomic::AtomicU64; VERDICT_CODES.len()],
+    /// Who carries notices out of the house, once somebody was appointed.
+    courier: std::sync::OnceLock<notices::courier::Appointed>,
 }
 
 /// What an authority is opened with.
@@ -189,6 +191,7 @@ impl Authority {
             offset: AtomicI64::new(clock.wall().millis() - clock.tick().0),
             latest: AtomicI64::new(i64::MIN),
             verdicts: Default::default(),
+            courier: std::sync::OnceLock::new(),
             products: products.into_iter().map(Arc::new).collect(),
             store,
             clock,

@@ -3,7 +3,7 @@
 //! The operator's organization is the one with the number 1; it administers every other. A manager administers the
 //! organizations that it manages, and makes new ones of that kind only.
 
-mod settings;
+pub(crate) mod settings;
 
 use credential::event::Action;
 use credential::id::OrganizationId;
@@ -24,7 +24,7 @@ pub(crate) const READ: &str = "latchkey.organizations:read";
 pub(crate) const WRITE: &str = "latchkey.organizations:write";
 
 /// The number of the operator's organization: the first one that was made.
-pub const OPERATOR: i64 = 1;
+pub const OPERATOR: i64 = store::deliveries::OPERATOR;
 
 /// The sequence that numbers organizations.
 pub(crate) const NUMBERS: &str = "organization";

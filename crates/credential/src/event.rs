@@ -187,6 +187,16 @@ words! {
         NoticeRaised = "notice.raised",
         /// Somebody has seen a notice to its end.
         NoticeAcknowledged = "notice.acknowledged",
+        /// A way out for notices was opened.
+        ChannelCreated = "notice_channel.created",
+        /// Its name, its receivers or what it wants changed.
+        ChannelEdited = "notice_channel.edited",
+        /// It signs with a new secret.
+        ChannelRotated = "notice_channel.rotated",
+        /// Its receiver wants nothing more; it is turned off.
+        ChannelDisabled = "notice_channel.disabled",
+        /// It is gone.
+        ChannelDeleted = "notice_channel.deleted",
         /// A backup was taken.
         BackupTaken = "backup.taken",
         /// The store was brought back from a backup.
@@ -257,6 +267,8 @@ words! {
         Policy = "policy",
         /// A notice.
         Notice = "notice",
+        /// A way out for notices.
+        NoticeChannel = "notice_channel",
         /// A console session.
         Session = "session",
         /// The audit trail.

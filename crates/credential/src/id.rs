@@ -102,6 +102,8 @@ ids! {
     ReplicaId;
     /// A notice to people.
     NoticeId;
+    /// A way out for notices.
+    ChannelId;
 }
 
 #[cfg(test)]

@@ -46,8 +46,9 @@
 //! since; each event's hash covers the one before. [`canonical`] makes the bytes that are hashed, so that two different
 //! values never read the same.
 //!
-//! **People** ([`organization`], [`group`], [`name`], [`password`], [`notice`]): tenants, their members and groups of them, names with one canonical form
-//! each, passwords that may be chosen, and what somebody should be told about a key, once.
+//! **People** ([`organization`], [`group`], [`name`], [`password`], [`notice`]): tenants, their members and groups of them,
+//! names with one canonical form each, passwords that may be chosen, what somebody should be told about a key, once, and
+//! over which channels.
 
 pub mod access;
 pub mod canonical;

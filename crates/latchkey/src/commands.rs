@@ -2,6 +2,7 @@
 
 pub(crate) mod audit;
 pub(crate) mod backup;
+pub(crate) mod channels;
 pub(crate) mod clients;
 pub(crate) mod completions;
 pub(crate) mod config;

@@ -67,6 +67,8 @@ enum Command {
     #[command(subcommand)]
     Role(commands::roles::Role),
     #[command(subcommand)]
+    Channel(commands::channels::Channel),
+    #[command(subcommand)]
     Org(commands::organizations::Org),
     #[command(subcommand)]
     User(commands::users::User),
@@ -124,6 +126,7 @@ async fn act(command: Command, output: Output) -> anyhow::Result<()> {
         Command::Key(command) => command.run(output).await,
         Command::Client(command) => command.run(output).await,
         Command::Role(command) => command.run(output).await,
+        Command::Channel(command) => command.run(output).await,
         Command::Org(command) => command.run(output).await,
         Command::User(command) => command.run(output).await,
         Command::Group(command) => command.run(output).await,

@@ -23,6 +23,7 @@ use crate::edge::{Arrival, Edge, RouteName, name_routes, refuse_methods};
 use crate::gateway::door::{self, Asked};
 use crate::gateway::subrequest::{self, Desk};
 use crate::gateway::{BadGateway, Gateway, Policy};
+use crate::notify::Notify;
 use crate::problem::Kind;
 use crate::{api, dialects, oauth2};
 
@@ -45,6 +46,9 @@ pub enum StartError {
     /// The gateway's settings name what does not exist.
     #[error(transparent)]
     Gateway(#[from] BadGateway),
+    /// Notices could not be sent with these settings.
+    #[error("{0}")]
+    Notify(io::Error),
     /// A host is bound to a dialect that is not spoken here.
     #[error("server.hosts.{host}: there is no dialect {dialect:?}; there are {known}")]
     Dialect {
@@ -286,6 +290,11 @@ pub async fn start(parts: Parts, listeners: Listeners) -> Result<Running, StartE
     ));
 
     let addresses = listeners.addresses();
+    let own = [addresses.plain, addresses.tls].into_iter().flatten();
+    let notify = Notify::new(&parts.config, own.collect(), |path| std::fs::read(path));
+    parts
+        .authority
+        .appoint(Arc::new(notify.map_err(StartError::Notify)?));
     let certificate = match (listeners.tls(), &server.tls_certificate, &server.tls_key) {
         (Some(tls), Some(chain), Some(key)) => Some(Certificate {
             tls: tls.clone(),

@@ -15,6 +15,7 @@ pub mod config;
 pub mod dialects;
 pub mod edge;
 pub mod gateway;
+pub mod notify;
 pub mod oauth2;
 pub mod problem;
 pub mod settings;

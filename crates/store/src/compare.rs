@@ -17,7 +17,7 @@ use crate::vault::VaultKey;
 use crate::{Fault, Store, args};
 
 /// The kinds of rows that are compared.
-pub const KINDS: [SubjectKind; 11] = [
+pub const KINDS: [SubjectKind; 12] = [
     SubjectKind::Organization,
     SubjectKind::User,
     SubjectKind::Group,
@@ -28,6 +28,7 @@ pub const KINDS: [SubjectKind; 11] = [
     SubjectKind::SigningKey,
     SubjectKind::Settings,
     SubjectKind::Catalog,
+    SubjectKind::NoticeChannel,
     SubjectKind::Server,
 ];
 
@@ -315,6 +316,7 @@ impl View<'_> {
             },
             SubjectKind::Group => read!(id, group),
             SubjectKind::Role => read!(id, role),
+            SubjectKind::NoticeChannel => read!(id, channel),
             SubjectKind::Key => read!(id, key),
             SubjectKind::Token => read!(id, revoked_token),
             SubjectKind::Family => read!(id, family),
@@ -354,6 +356,7 @@ impl View<'_> {
             SubjectKind::User => present(&self.users_after(owned, limit)?),
             SubjectKind::Group => present(&self.groups_after(owned, limit)?),
             SubjectKind::Role => present(&self.roles_after(owned, limit)?),
+            SubjectKind::NoticeChannel => present(&self.channels_after(owned, limit)?),
             SubjectKind::Key => {
                 let keys = self.keys_after(after, limit)?;
                 keys.iter()

@@ -32,6 +32,7 @@ const STEPS: &[Step] = &[
     step!(1, "0001_foundation"),
     step!(2, "0002_nouns"),
     step!(3, "0003_groups"),
+    step!(4, "0004_deliveries"),
 ];
 
 /// What a migration found and did.

@@ -6,7 +6,7 @@ use credential::event::SubjectKind;
 
 use crate::change::{View, page_size};
 use crate::guard::Recorded;
-use crate::{Fault, Store, args, families, keys, signing};
+use crate::{Fault, Store, args, channels, families, keys, signing};
 
 /// What came of a batch.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,7 +20,7 @@ pub struct Rekeyed {
 }
 
 /// The kinds of rows that are made with the vault, apart from those that live for minutes.
-pub const KINDS: [SubjectKind; 10] = [
+pub const KINDS: [SubjectKind; 11] = [
     SubjectKind::Organization,
     SubjectKind::User,
     SubjectKind::Group,
@@ -31,6 +31,7 @@ pub const KINDS: [SubjectKind; 10] = [
     SubjectKind::SigningKey,
     SubjectKind::Settings,
     SubjectKind::Catalog,
+    SubjectKind::NoticeChannel,
 ];
 
 macro_rules! old {
@@ -91,6 +92,10 @@ const SETTINGS: [&str; 2] = [
 const CATALOGS: [&str; 2] = [
     old!("product", "catalog", "mac"),
     "UPDATE catalog SET mac = $1 WHERE product = $2 AND version = $3",
+];
+const CHANNELS: [&str; 2] = [
+    old!("id", "notice_channel", "sealed"),
+    "UPDATE notice_channel SET sealed = $1 WHERE id = $2 AND version = $3",
 ];
 
 impl Store {
@@ -179,6 +184,9 @@ impl View<'_> {
             SubjectKind::Family => load!(id, family)
                 .map(|family| Ok((families::seal(self, &family)?, family.version)))
                 .transpose(),
+            SubjectKind::NoticeChannel => load!(id, channel)
+                .map(|channel| Ok((channels::seal(self, &channel)?, channel.version)))
+                .transpose(),
             SubjectKind::SigningKey => {
                 let key = self.signing_key(id)?.and_then(|found| found.good());
                 key.map(|key| Ok((signing::seal(self, &key)?, key.version)))
@@ -229,6 +237,7 @@ fn texts(kind: SubjectKind) -> Option<[&'static str; 2]> {
         SubjectKind::SigningKey => SIGNING_KEYS,
         SubjectKind::Settings => SETTINGS,
         SubjectKind::Catalog => CATALOGS,
+        SubjectKind::NoticeChannel => CHANNELS,
         _ => return None,
     })
 }

@@ -8,6 +8,7 @@ use credential::family::Death;
 use credential::group::Group;
 use credential::id::{KeyId, OrganizationId, TokenId};
 use credential::key::{Maker, State};
+use credential::notice::TAMPERING;
 use credential::organization::{Organization, User};
 use credential::role::Role;
 use credential::time::{Instant, Span};
@@ -96,9 +97,9 @@ impl Authority {
         let organization = last.as_ref().and_then(|sealed| sealed.event.organization);
         // Told once for the state that the trail knows; when the row was changed since, that is another state.
         let known = last.map_or(0, |sealed| sealed.event.seq);
-        let once = format!("tampering:{}:{}:{word}:{known}", subject.kind, subject.id);
+        let once = format!("{TAMPERING}:{}:{}:{word}:{known}", subject.kind, subject.id);
         let body = serde_json::json!({ "wrong": word });
-        let notice = self.notice(organization, "tampering", subject.clone(), once, &body, now)?;
+        let notice = self.notice(organization, TAMPERING, subject.clone(), once, &body, now)?;
         let changed = self
             .store()
             .change(

@@ -4,6 +4,7 @@
 mod attacks;
 mod audit;
 mod backup;
+mod deliveries;
 mod groups;
 mod jobs;
 mod keys;
@@ -12,6 +13,7 @@ mod notices;
 mod organizations;
 mod passwords;
 mod people;
+mod post;
 mod revocation;
 mod rig;
 mod rights;

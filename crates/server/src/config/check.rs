@@ -4,7 +4,7 @@
 use credential::time::Span;
 
 use super::layer::Layers;
-use super::{Config, MasterKeySource};
+use super::{Config, MasterKeySource, SmtpSecurity};
 use crate::gateway::route::Table;
 
 /// Below this a poll would begin before the last one has come back.
@@ -23,6 +23,7 @@ pub(super) fn check(config: &Config, layers: &mut Layers) {
     times(config, layers);
     master_key(config, layers);
     gateway(config, layers);
+    smtp(config, layers);
 }
 
 fn server(config: &Config, layers: &mut Layers) {
@@ -189,5 +190,34 @@ fn gateway(config: &Config, layers: &mut Layers) {
             }
             _ => {}
         }
+    }
+}
+
+fn smtp(config: &Config, layers: &mut Layers) {
+    let smtp = &config.smtp;
+    let Some(host) = &smtp.host else {
+        return;
+    };
+    let is_loopback = host == "localhost"
+        || host
+            .trim_matches(['[', ']'])
+            .parse()
+            .is_ok_and(|address: std::net::IpAddr| address.is_loopback());
+    if smtp.security == SmtpSecurity::None && !is_loopback {
+        layers.refuse(
+            "smtp.security",
+            "\"none\" is for a mail server on this machine only: others would read the notices and the password",
+        );
+    }
+    match &smtp.from {
+        None => layers.refuse("smtp.from", "is needed for smtp.host"),
+        Some(from) if from.parse::<lettre::message::Mailbox>().is_err() => layers.refuse(
+            "smtp.from",
+            "expected an address such as latchkey@example.com or Latchkey <latchkey@example.com>",
+        ),
+        Some(_) => {}
+    }
+    if smtp.user.is_some() != smtp.password.is_some() {
+        layers.refuse("smtp.user", "and smtp.password belong together");
     }
 }

@@ -172,6 +172,34 @@ sections! {
         /// How long the next is published before.
         publish_before_use: Span,
     }
+    /// `[notices]`: what notices may reach.
+    notices: Notices {
+        /// Networks that webhooks may reach though they are not public.
+        webhook_allow: Vec<IpNet>,
+        /// Ports that webhooks may reach besides 443.
+        webhook_ports: Vec<u16>,
+        /// Whether webhooks may go without TLS.
+        webhook_http: bool,
+        /// A PEM file with authorities that receivers' certificates may come from besides the system's.
+        webhook_ca: Option<PathBuf>,
+    }
+    /// `[smtp]`: the mail server that notices are given to.
+    smtp: Smtp {
+        /// Its name; without one no e-mail is sent.
+        host: Option<String>,
+        /// Its port.
+        port: u16,
+        /// How the connection is protected.
+        security: SmtpSecurity,
+        /// Who logs in, if anybody.
+        user: Option<String>,
+        /// With what.
+        password: Option<Hidden>,
+        /// Whom messages come from.
+        from: Option<String>,
+        /// A PEM file with an authority that its certificate may come from besides the system's.
+        ca: Option<PathBuf>,
+    }
     /// `[log]`: what is logged, and how.
     log: Log {
         /// The shape of a line.
@@ -217,5 +245,17 @@ choice! {
         Text = "text",
         /// For machines.
         Json = "json",
+    }
+}
+
+choice! {
+    /// How the connection to the mail server is protected.
+    SmtpSecurity {
+        /// By TLS from its first byte.
+        Tls = "tls",
+        /// By TLS from the command STARTTLS on; without it nothing is sent.
+        Starttls = "starttls",
+        /// Not at all.
+        None = "none",
     }
 }

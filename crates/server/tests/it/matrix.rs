@@ -24,6 +24,8 @@ enum About {
     Role,
     /// A notice, in the path.
     Notice,
+    /// A notice channel, in the path.
+    Channel,
     /// An organization, in the path.
     Organization,
     /// A product, in the path.
@@ -49,7 +51,9 @@ enum Told {
     Itself,
 }
 
-use About::{Group, Job, Key, Nothing, Notice, Of, OfBody, Organization, Product, Role, User};
+use About::{
+    Channel, Group, Job, Key, Nothing, Notice, Of, OfBody, Organization, Product, Role, User,
+};
 use Told::{Allowed, Itself, Status};
 
 /// A row: the operation, what it is about, its body, and what a stranger and somebody with too small a role are told.
@@ -212,6 +216,44 @@ const ROWS: &[Row] = &[
     ("readProduct", Product, none, Allowed, Status(403)),
     ("listNotices", Of, none, Status(404), Status(404)),
     ("readNotice", Notice, empty, Status(404), Status(404)),
+    ("listNoticeChannels", Of, none, Status(404), Status(404)),
+    (
+        "createNoticeChannel",
+        OfBody,
+        |of| json!({"organization_id": of, "name": "x", "kind": "email", "recipients": ["a@example.org"]}),
+        Status(404),
+        Status(404),
+    ),
+    ("readNoticeChannel", Channel, none, Status(404), Status(404)),
+    (
+        "editNoticeChannel",
+        Channel,
+        |_| json!({"name": "y"}),
+        Status(404),
+        Status(404),
+    ),
+    (
+        "deleteNoticeChannel",
+        Channel,
+        none,
+        Status(404),
+        Status(404),
+    ),
+    (
+        "rotateNoticeChannel",
+        Channel,
+        empty,
+        Status(404),
+        Status(404),
+    ),
+    (
+        "testNoticeChannel",
+        Channel,
+        empty,
+        Status(404),
+        Status(404),
+    ),
+    ("listDeliveries", Channel, none, Status(404), Status(404)),
     ("listAudit", Of, none, Status(404), Status(404)),
     ("exportAudit", Of, none, Status(404), Status(404)),
     ("verifyAudit", Nothing, none, Status(403), Status(403)),
@@ -300,6 +342,7 @@ struct World {
     group: String,
     role: String,
     notice: String,
+    channel: String,
 }
 
 impl World {
@@ -316,6 +359,11 @@ impl World {
         let group = id(native.post("/api/v1/groups", &wish).await, "group");
         let wish = json!({"product": "sample", "name": "Clerk", "scopes": [ORDERS]});
         let role = id(native.post("/api/v1/roles", &wish).await, "role");
+        let wish = json!({"name": "Hook", "kind": "webhook", "url": "https://example.org/hook"});
+        let channel = id(
+            native.post("/api/v1/notices/channels", &wish).await,
+            "channel",
+        );
         // A key that may not lie unused for a moment is told of at once.
         let notices = json!({"notices": {"soon_seconds": 60, "very_soon_seconds": 30, "refresh_divisor": 6, "unused_seconds": 0}});
         let settings = format!("/api/v1/organizations/{}/settings", native.home);
@@ -356,6 +404,7 @@ impl World {
             group,
             role,
             notice,
+            channel,
         }
     }
 
@@ -368,6 +417,7 @@ impl World {
             Group => &self.group,
             Role => &self.role,
             Notice => &self.notice,
+            Channel => &self.channel,
             Product => "sample",
             Job => "purge",
             // Everybody knows their own organization: what must not show is whether there is another.
@@ -399,6 +449,7 @@ impl World {
             ("users", &self.user),
             ("groups", &self.group),
             ("roles", &self.role),
+            ("notices/channels", &self.channel),
         ] {
             let thing = self
                 .native

@@ -16,6 +16,7 @@ use store::vault::VaultKey;
 use store::{Fault, Found, args};
 use testkit::{Database, on_each_engine};
 
+use crate::channels::webhook_channel;
 use crate::world::{NOW, World, after, organization, product};
 
 /// One row of everything that a verdict reads.
@@ -73,6 +74,7 @@ async fn populated(database: &Database) -> Populated {
                 version: 0,
             };
             change.put_catalog(catalog, NO_DETAIL)?;
+            change.insert_channel(&webhook_channel(5, owner.organization), NO_DETAIL)?;
             change.insert_signing_key(&signing_key(), Action::SigningKeyPublished, NO_DETAIL)?;
             change.insert_vault_key(&VaultKey {
                 purpose: "rows".to_owned(),
@@ -109,6 +111,35 @@ fn signing_key() -> SigningKey {
 
 /// Edits of one column, each with the kind of the row that they are found in.
 const EDITS: &[(&str, &str)] = &[
+    (
+        "notice_channel",
+        "UPDATE notice_channel SET organization = (SELECT MAX(id) FROM organization)",
+    ),
+    (
+        "notice_channel",
+        "UPDATE notice_channel SET name = 'another'",
+    ),
+    ("notice_channel", "UPDATE notice_channel SET way = 'email'"),
+    (
+        "notice_channel",
+        "UPDATE notice_channel SET target = 'https://thief.example/'",
+    ),
+    ("notice_channel", "UPDATE notice_channel SET kinds = NULL"),
+    ("notice_channel", "UPDATE notice_channel SET active = 0"),
+    ("notice_channel", "UPDATE notice_channel SET created_at = 1"),
+    (
+        "notice_channel",
+        "UPDATE notice_channel SET created_by = 'user:00000000-0000-7000-8000-000000000001'",
+    ),
+    (
+        "notice_channel",
+        "UPDATE notice_channel SET previous_until = previous_until + 1",
+    ),
+    (
+        "notice_channel",
+        "UPDATE notice_channel SET previous_until = NULL",
+    ),
+    ("notice_channel", "UPDATE notice_channel SET version = 2"),
     (
         "key",
         "UPDATE api_key SET organization = (SELECT MAX(id) FROM organization)",
@@ -293,6 +324,7 @@ const REMOVALS: &[(&str, &str)] = &[
     ("token", "DELETE FROM revoked_token"),
     ("settings", "DELETE FROM setting WHERE scope <> ''"),
     ("catalog", "DELETE FROM catalog"),
+    ("notice_channel", "DELETE FROM notice_channel"),
     ("signing_key", "DELETE FROM signing_key"),
     ("server", "DELETE FROM vault_key"),
     (
@@ -514,7 +546,7 @@ macro_rules! table {
 }
 
 /// In the order in which they can be emptied.
-const fn tables() -> [[&'static str; 3]; 12] {
+const fn tables() -> [[&'static str; 3]; 13] {
     [
         table!("handle"),
         table!("family"),
@@ -526,6 +558,7 @@ const fn tables() -> [[&'static str; 3]; 12] {
         table!("revoked_token"),
         table!("setting"),
         table!("catalog"),
+        table!("notice_channel"),
         table!("signing_key"),
         table!("vault_key"),
     ]

@@ -3,7 +3,9 @@
 
 mod audit;
 mod change;
+mod channels;
 mod compare;
+mod deliveries;
 mod families;
 mod feed;
 mod groups;

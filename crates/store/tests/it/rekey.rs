@@ -11,6 +11,7 @@ use store::tokens::RevokedToken;
 use store::{Found, args};
 use testkit::{Database, on_each_engine};
 
+use crate::channels::webhook_channel;
 use crate::world::{NOW, World, after, entropy, product, vault};
 
 on_each_engine! {
@@ -38,6 +39,7 @@ on_each_engine! {
                 change.put_setting(Setting { name: "x".to_owned(), organization, value, version: 0 }, NO_DETAIL)?;
             }
             let (digest, body) = ("d".to_owned(), "b".to_owned());
+            change.insert_channel(&webhook_channel(1, key.organization), NO_DETAIL)?;
             change.put_catalog(Catalog { product: product("demo"), digest, body, version: 0 }, NO_DETAIL)?;
             let signing = SigningKey {
                 kid: "k".to_owned(), algorithm: "ES256".to_owned(), public: vec![], private: vec![1].into(),
