@@ -57,7 +57,7 @@ pub use caller::Caller;
 pub use failure::{Failure, Refusal};
 pub use idempotency::Idempotency;
 pub use keyring::Live;
-pub use limits::Spent;
+pub use limits::{BadException, Spent};
 pub use settings::Settings;
 pub use signing::BadSigningKey;
 pub use usage::UsageRow;
@@ -105,6 +105,7 @@ pub(crate) struct Inner {
     /// Signature checks that were made before, by the digest of the whole token.
     checked: Cache<[u8; 32], Arc<Checked>>,
     limits: limits::Limits,
+    exceptions: ArcSwap<limits::Exceptions>,
     usage: usage::Usage,
     position: tokio::sync::Mutex<Position>,
     applying: tokio::sync::Mutex<()>,
@@ -145,6 +146,9 @@ pub enum OpenError {
     /// The store failed.
     #[error(transparent)]
     Failure(#[from] Failure),
+    /// The settings except somebody from a limit that is not there.
+    #[error(transparent)]
+    Exception(#[from] BadException),
 }
 
 impl Authority {
@@ -169,6 +173,7 @@ impl Authority {
             master: unlocked.master,
             checked: Cache::new(capacity),
             limits: limits::Limits::new(&entropy).map_err(Failure::from)?,
+            exceptions: ArcSwap::default(),
             usage: usage::Usage::default(),
             position: tokio::sync::Mutex::new(Position {
                 applied: 0,
@@ -191,6 +196,7 @@ impl Authority {
             entropy,
             settings,
         }));
+        authority.except_limits(&authority.settings().product_limits)?;
         authority.join().await?;
         authority
             .reload_signing_keys()
