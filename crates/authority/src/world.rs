@@ -101,7 +101,7 @@ impl World {
     }
 
     /// What a user may in a product.
-    pub(crate) fn user_rights(&self, product: &Product, user: UserId) -> Rights {
+    pub fn user_rights(&self, product: &Product, user: UserId) -> Rights {
         let Some(user) = self.users.get(&user).filter(|user| user.active) else {
             return Rights::none(product.algebra);
         };
