@@ -231,3 +231,38 @@ impl Checked {
         Some(rights)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn added_claims_never_say_another_thing_than_ours() {
+        let mut claims = Map::new();
+        for name in OWN.into_iter().chain(["nbf", "https://example.com/org/id"]) {
+            claims.insert(name.to_owned(), json!("forged"));
+        }
+        let written = Written {
+            iss: "https://keys.example",
+            sub: "s".to_owned(),
+            aud: "sample",
+            client_id: "c",
+            iat: 1,
+            exp: 2,
+            jti: TokenId::from_bytes([1; 16]),
+            scope: Some("a".to_owned()),
+            key_id: KeyId::from_bytes([2; 16]),
+            generation: 3,
+            more: added(claims),
+        };
+        let Value::Object(said) = serde_json::to_value(&written).unwrap() else {
+            panic!("claims are an object")
+        };
+        for (name, value) in &said {
+            assert_eq!(value == "forged", !OWN.contains(&name.as_str()), "{name}");
+        }
+        assert_eq!(said.len(), OWN.len() + 2, "and each of ours is there");
+    }
+}
