@@ -50,8 +50,8 @@ pub fn settings(config: &Config, issuer: String, replica: &str) -> Settings {
     }
 }
 
-/// What is no id was refused when the settings were read.
-fn exceptions(limits: &config::ProductLimits) -> ProductLimits {
+/// The exceptions from limits of products. What is no id was refused when the settings were read.
+pub fn exceptions(limits: &config::ProductLimits) -> ProductLimits {
     let organizations = limits.organizations.iter().filter_map(|(id, quotas)| {
         let quotas = quotas.iter();
         let quotas = quotas.map(|(product, quota)| (product.clone(), u64::from(*quota)));

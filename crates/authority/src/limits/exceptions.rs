@@ -111,11 +111,68 @@ fn with_quota(product: &Product, quota: u64) -> Result<Vec<ProductLimit>, BadLim
     product.limits.iter().map(other).collect()
 }
 
+impl ProductLimits {
+    /// Whether the products have the limits from which these are exceptions.
+    pub fn fit(&self, products: &[Arc<Product>]) -> Result<(), BadException> {
+        Exceptions::new(self, products).map(drop)
+    }
+}
+
 impl Authority {
     /// Puts other exceptions from product limits in the place of those that hold. What was counted stays counted.
     pub fn except_limits(&self, exceptions: &ProductLimits) -> Result<(), BadException> {
         let exceptions = Exceptions::new(exceptions, &self.products())?;
         self.0.exceptions.store(Arc::new(exceptions));
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_exception_from_what_is_not_there_is_refused() {
+        let products: Vec<_> = Product::built_in()
+            .unwrap()
+            .into_iter()
+            .map(Arc::new)
+            .collect();
+        let check = |product: &str, quota: u64, expected: &str| {
+            let of = HashMap::from([(product.to_owned(), quota)]);
+            let settings = ProductLimits {
+                exempt: HashSet::new(),
+                organizations: HashMap::from([(OrganizationId::from_bytes([1; 16]), of)]),
+            };
+            let told = settings
+                .fit(&products)
+                .map_or_else(|bad| bad.to_string(), |()| "good".to_owned());
+            assert!(told.contains(expected), "{product}: {told}");
+        };
+        check("threat_response", 3, "good");
+        check("threat_response", 0, "a quota is from 1");
+        check("sample", 3, "share no limit");
+        check("nothing", 3, "share no limit");
+    }
+
+    #[test]
+    fn only_what_an_organization_shares_has_another_quota() {
+        let products = Product::built_in().unwrap();
+        let product = products
+            .iter()
+            .find(|product| product.name.as_str() == "threat_response")
+            .unwrap();
+        let others = with_quota(product, 3).unwrap();
+        for (other, limit) in others.iter().zip(&product.limits) {
+            let shared = limit.per == Per::Organization;
+            let quota = |limit: &ProductLimit| limit.windows[0].quota();
+            assert_eq!(
+                quota(other),
+                if shared { 3 } else { quota(limit) },
+                "{}",
+                limit.name
+            );
+            assert_eq!(other.windows[0].window(), limit.windows[0].window());
+        }
     }
 }
