@@ -441,11 +441,6 @@ impl Product {
             .map(|(file, text)| Product::parse(file, text))
             .collect()
     }
-
-    /// The limit of that name.
-    pub fn limit(&self, name: &str) -> Option<&ProductLimit> {
-        self.limits.iter().find(|limit| limit.name == name)
-    }
 }
 
 impl Authority {

@@ -135,11 +135,10 @@ fn enrich(asked: &Asked<'_>, rest: &[&str]) -> Answer {
                 (StatusCode::OK, json!({"data": links}))
             }
             Ok(observables) => {
-                let (member, doc): (_, fn(&(String, String)) -> Value) = match *kind {
-                    "deliberate" => ("verdicts", verdict),
-                    _ => ("sightings", sighting),
+                let (member, docs): (_, Vec<Value>) = match *kind {
+                    "deliberate" => ("verdicts", observables.iter().map(verdict).collect()),
+                    _ => ("sightings", observables.iter().map(sighting).collect()),
                 };
-                let docs: Vec<Value> = observables.iter().map(doc).collect();
                 let data = json!({ member: {"count": docs.len(), "docs": docs} });
                 (StatusCode::OK, json!({"data": [of_module(data)]}))
             }

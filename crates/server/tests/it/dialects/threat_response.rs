@@ -378,7 +378,7 @@ testkit::on_each_engine! {
             client_of(&house, organization, owner, "unlimited", &["inspect:read"]).await,
             client_of(&house, elsewhere, other, "abroad", &["inspect:read"]).await,
         ];
-        let [one, two, unlimited, abroad] = issued.each_ref().map(|issued| client(issued));
+        let [one, two, unlimited, abroad] = issued.each_ref().map(client);
         let few = HashMap::from([(PRODUCT.to_owned(), 3)]);
         house.authority.except_limits(&ProductLimits {
             exempt: HashSet::from([unlimited.0.clone()]),
@@ -525,6 +525,34 @@ testkit::on_each_engine! {
         let wish = json!({"product": "threat_response", "kind": "client", "name": "native", "scopes": ["+read-only"]});
         let made = call(&house, &native, "POST", "/api/v1/keys", &wish).await;
         assert_eq!(made.status, 201, "{made:?}");
+    }
+
+    async fn a_client_that_a_person_makes_acts_as_that_person(database: testkit::Database) {
+        let house = house(&database).await;
+        let organization = house.organization("People").await;
+        let shell = Caller::shell(organization);
+        let roles = [crate::native::ADMINISTRATOR.parse().unwrap(), role(&house, "Analyst")];
+        let command = CreateUser {
+            organization: None,
+            email: Email::new("ivy@people.example").unwrap(),
+            name: Name::new("Ivy").unwrap(),
+            roles: roles.map(|role| (role, Resources::All)).to_vec(),
+        };
+        let user = house.authority.create_user(&shell, command).await.unwrap().value.id;
+        let name = Name::new("a token").unwrap();
+        let made = house.authority.create_user_token(&shell, user, name, Expiry::Never, None, |_| Vec::new());
+        let Outcome::New(issued) = made.await.unwrap() else { panic!("nothing was repeated") };
+        let person = crate::native::secret(&issued);
+
+        // An administrator may give what an analyst does not have; the client is worth no more than the analyst.
+        let wish = json!({"product": PRODUCT, "kind": "client", "name": "soar", "scopes": ["inspect:read", "users"]});
+        let made = call(&house, &person, "POST", "/api/v1/keys", &wish).await;
+        assert_eq!(made.status, 201, "{made:?}");
+        let made = made.json();
+        assert_eq!(made["key"]["owner_id"], user.to_string());
+        let text = |member: &str| made["secret"][member].as_str().unwrap().to_owned();
+        let bought = buy(&house, &(text("client_id"), text("client_secret"))).await;
+        assert_eq!(bought.json()["scope"], "inspect:read", "{bought:?}");
     }
 
     async fn nobody_gives_a_client_what_they_do_not_hold(database: testkit::Database) {
