@@ -20,6 +20,7 @@ mod services;
 mod shell;
 mod stages;
 mod test;
+mod threat_response;
 mod tidy;
 
 use std::process::ExitCode;

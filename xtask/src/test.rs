@@ -10,10 +10,11 @@ use crate::seed;
 use crate::services::{self, POSTGRES};
 use crate::shell::{cargo, in_ci, run as shell, watch};
 use crate::stages::{Stages, Tally};
+use crate::threat_response;
 use crate::tidy;
 
 /// The stages in their order: what fails soonest comes first.
-pub(crate) const STAGES: [&str; 10] = [
+pub(crate) const STAGES: [&str; 11] = [
     "format",
     "tidy",
     "clippy",
@@ -21,6 +22,7 @@ pub(crate) const STAGES: [&str; 10] = [
     "tests",
     "pasted-line",
     "secure-access",
+    "threat-response",
     "crash",
     "leaks",
     "fuzz",
@@ -77,6 +79,7 @@ fn stage(name: &str, release: bool) -> Result<Tally> {
         "tests" => tests(),
         "pasted-line" => seed::pasted_line(&demo::binary(release)?),
         "secure-access" => seed::secure_access(&demo::binary(release)?),
+        "threat-response" => threat_response::client(&demo::binary(release)?),
         "crash" => crash::short(release),
         "leaks" => leaks::run(release),
         _ => fuzz::native_api(&demo::binary(release)?),

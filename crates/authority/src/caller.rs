@@ -14,7 +14,7 @@ use credential::grant::{Grants, Resources};
 use credential::id::{FamilyId, KeyId, OrganizationId, TokenId};
 use credential::key::{Ask, Key, Maker, Verdict, decide};
 use credential::role::ProductName;
-use credential::scope::Scope;
+use credential::scope::{Algebra, Scope};
 use credential::time::Instant;
 use store::{Fault, Found, View};
 
@@ -410,10 +410,22 @@ fn administered<'w>(
     key: &Key,
     rights: &Rights,
 ) -> Vec<&'w Scope> {
-    let mut given = named(world, product, key.organization, &key.grants);
+    let given = named(world, product, key.organization, &key.grants);
     let carried: HashSet<&Scope> = rights.names().into_iter().collect();
-    given.retain(|scope| carried.contains(scope));
-    administered_among(product, &given)
+    let held = product
+        .scopes
+        .iter()
+        .filter(|(scope, _)| holds(product, &given, scope) && holds(product, &carried, scope));
+    held.flat_map(|(_, entry)| &entry.administers).collect()
+}
+
+/// Whether a scope that administers is held: by its own name; where scopes are paths, which say themselves what lies below
+/// them, by whatever covers it.
+fn holds(product: &Product, given: &HashSet<&Scope>, scope: &Scope) -> bool {
+    match product.algebra {
+        Algebra::Dotted { .. } => given.contains(scope),
+        Algebra::Slash => product.algebra.covers_among(given.iter().copied(), scope),
+    }
 }
 
 /// What grants say word for word: also what a wider scope beside it makes needless.
@@ -440,9 +452,8 @@ pub(crate) fn administered_among<'w>(
     let held = product
         .scopes
         .iter()
-        .filter(|(scope, _)| given.contains(scope));
-    held.filter_map(|(_, entry)| entry.administers.as_ref())
-        .collect()
+        .filter(|(scope, _)| holds(product, given, scope));
+    held.flat_map(|(_, entry)| &entry.administers).collect()
 }
 
 /// Whether a scope administers something, or covers one that does.
@@ -450,7 +461,7 @@ fn reaches_administration(product: &Product, scope: &Scope) -> bool {
     let mut administering = product
         .scopes
         .iter()
-        .filter(|(_, entry)| entry.administers.is_some());
+        .filter(|(_, entry)| !entry.administers.is_empty());
     administering.any(|(other, _)| product.algebra.covers(std::slice::from_ref(scope), other))
 }
 

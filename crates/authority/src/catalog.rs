@@ -1,6 +1,8 @@
 //! Products as data. A catalog file declares one product: its scopes, built-in roles, kinds of key, lifetimes and limits;
 //! `catalogs/README.md` tells the shape. The code knows no product by name but its own, `latchkey`.
 
+mod presets;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -19,6 +21,9 @@ use store::{Change, Fault, Found};
 
 use crate::Authority;
 use crate::failure::Failure;
+use presets::PresetText;
+
+pub use presets::Preset;
 
 /// The product whose scopes administer everything else.
 pub const LATCHKEY: &str = "latchkey";
@@ -62,7 +67,9 @@ pub struct Product {
     pub algebra: Algebra,
     /// Its scopes by their text, in catalog order of the text.
     pub scopes: BTreeMap<Scope, ScopeEntry>,
-    /// Bundles of scopes.
+    /// Bundles of scopes that are offered together, in catalog order.
+    pub presets: Vec<Preset>,
+    /// The same as a wish names them, by `+` and the preset's name.
     pub aliases: Aliases,
     /// What a listed resource scope may be of.
     pub resource_kinds: BTreeSet<String>,
@@ -111,8 +118,8 @@ pub struct ScopeEntry {
     pub description: String,
     /// Left out of lists offered to people.
     pub hidden: bool,
-    /// The scope of product `latchkey` that its holder has within this product.
-    pub administers: Option<Scope>,
+    /// The scopes of product `latchkey` that its holder has within this product.
+    pub administers: Vec<Scope>,
 }
 
 /// What a key owes to its owner.
@@ -310,9 +317,14 @@ impl Product {
 
         let mut scopes = BTreeMap::new();
         for entry in &written.scopes {
-            let administers = entry.administers.as_deref().map(Scope::new).transpose();
-            let administers =
-                administers.map_err(|error| bad(format!("scope {:?}: {error}", entry.name)))?;
+            let administers = entry
+                .administers
+                .names()
+                .iter()
+                .map(|name| Scope::new(name));
+            let administers = administers
+                .collect::<Result<_, _>>()
+                .map_err(|error| bad(format!("scope {:?}: {error}", entry.name)))?;
             let meaning = ScopeEntry {
                 description: entry.description.clone(),
                 hidden: entry.hidden,
@@ -349,6 +361,8 @@ impl Product {
                 version: 1,
             });
         }
+
+        let (presets, aliases) = presets::read(&written.presets, algebra, &scopes).map_err(&bad)?;
 
         let mut limits = Vec::new();
         for limit in written.limits {
@@ -394,7 +408,8 @@ impl Product {
             description: written.description,
             algebra,
             scopes,
-            aliases: Aliases::new(),
+            presets,
+            aliases,
             resource_kinds: written.resource_kinds.into_iter().collect(),
             roles,
             custom_roles: written.custom_roles,
@@ -425,24 +440,6 @@ impl Product {
             .iter()
             .map(|(file, text)| Product::parse(file, text))
             .collect()
-    }
-
-    /// The catalog's spelling of a scope, however the asker spelled it; `None` if it is not declared.
-    pub fn declared(&self, text: &str) -> Option<Scope> {
-        let scope = self.algebra.parse(text).ok()?;
-        if self.scopes.contains_key(&scope) {
-            return Some(scope);
-        }
-        let same = |known: &&Scope| {
-            self.algebra.covers(std::slice::from_ref(*known), &scope)
-                && self.algebra.covers(std::slice::from_ref(&scope), known)
-        };
-        self.scopes.keys().find(same).cloned()
-    }
-
-    /// The limit of that name.
-    pub fn limit(&self, name: &str) -> Option<&ProductLimit> {
-        self.limits.iter().find(|limit| limit.name == name)
     }
 }
 
@@ -555,6 +552,8 @@ struct File {
     limits: Vec<ProductLimitText>,
     scopes: Vec<ScopeText>,
     #[serde(default)]
+    presets: Vec<PresetText>,
+    #[serde(default)]
     roles: Vec<RoleText>,
 }
 
@@ -620,7 +619,31 @@ struct ScopeText {
     description: String,
     #[serde(default)]
     hidden: bool,
-    administers: Option<String>,
+    #[serde(default)]
+    administers: Names,
+}
+
+/// One name, or a list of them.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Names {
+    One(String),
+    Many(Vec<String>),
+}
+
+impl Default for Names {
+    fn default() -> Self {
+        Names::Many(Vec::new())
+    }
+}
+
+impl Names {
+    fn names(&self) -> &[String] {
+        match self {
+            Names::One(name) => std::slice::from_ref(name),
+            Names::Many(names) => names,
+        }
+    }
 }
 
 #[derive(Deserialize)]

@@ -185,6 +185,12 @@ impl Authority {
         Ok(key)
     }
 
+    /// The id of the key that a public identifier names. That there is one is told to everybody who may see it only:
+    /// ask [`Authority::key`] next.
+    pub async fn key_of(&self, handle: &str) -> Result<Option<KeyId>, Failure> {
+        Ok(self.key_named(handle).await?)
+    }
+
     /// A page of keys of one organization (the caller's own when the filter names none); `after` is the place of the
     /// last key of the page before.
     pub async fn keys(

@@ -59,7 +59,7 @@ pub use caller::Caller;
 pub use failure::{Failure, Refusal};
 pub use idempotency::Idempotency;
 pub use keyring::Live;
-pub use limits::Spent;
+pub use limits::{BadException, Spent};
 pub use settings::Settings;
 pub use signing::BadSigningKey;
 pub use usage::UsageRow;
@@ -108,6 +108,7 @@ pub(crate) struct Inner {
     checked: Cache<[u8; 32], Arc<Checked>>,
     limits: limits::Limits,
     passwords: passwords::Passwords,
+    exceptions: ArcSwap<limits::Exceptions>,
     usage: usage::Usage,
     position: tokio::sync::Mutex<Position>,
     applying: tokio::sync::Mutex<()>,
@@ -150,6 +151,9 @@ pub enum OpenError {
     /// The store failed.
     #[error(transparent)]
     Failure(#[from] Failure),
+    /// The settings except somebody from a limit that is not there.
+    #[error(transparent)]
+    Exception(#[from] BadException),
 }
 
 impl Authority {
@@ -175,6 +179,7 @@ impl Authority {
             checked: Cache::new(capacity),
             limits: limits::Limits::new(&entropy).map_err(Failure::from)?,
             passwords: passwords::Passwords::default(),
+            exceptions: ArcSwap::default(),
             usage: usage::Usage::default(),
             position: tokio::sync::Mutex::new(Position {
                 applied: 0,
@@ -198,6 +203,7 @@ impl Authority {
             entropy,
             settings,
         }));
+        authority.except_limits(&authority.settings().product_limits)?;
         authority.join().await?;
         authority
             .reload_signing_keys()

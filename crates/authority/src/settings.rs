@@ -1,7 +1,9 @@
 //! What operators choose. Names and defaults stand in `config.default.toml`.
 
+use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 
+use credential::id::OrganizationId;
 use credential::time::Span;
 
 /// The authority's settings.
@@ -29,6 +31,17 @@ pub struct Settings {
     pub audit: Audit,
     /// What is kept, and for how long.
     pub retention: Retention,
+    /// Exceptions from the limits that products set for everybody.
+    pub product_limits: ProductLimits,
+}
+
+/// Exceptions from the limits that catalogs set. A key's own limits are not among them.
+#[derive(Debug, Clone, Default)]
+pub struct ProductLimits {
+    /// Keys, by their id or by what their dialect calls them, that no limit of their product counts.
+    pub exempt: HashSet<String>,
+    /// The quota of the windows that the keys of an organization share, by product.
+    pub organizations: HashMap<OrganizationId, HashMap<String, u64>>,
 }
 
 /// What hashing a password with Argon2id costs: what a guesser pays for each guess.
@@ -131,6 +144,7 @@ impl Default for Settings {
                 audit: None,
                 notices: Span::from_days(90),
             },
+            product_limits: ProductLimits::default(),
         }
     }
 }

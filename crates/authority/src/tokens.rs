@@ -2,6 +2,7 @@
 
 mod claims;
 mod refresh;
+mod words;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -10,6 +11,7 @@ use credential::access::Allowed;
 use credential::event::{Action, Actor, Subject, SubjectKind};
 use credential::id::{FamilyId, KeyId, OrganizationId, TokenId};
 use credential::key::{Ask, Denial, Key, Kind, Maker, Verdict, decide};
+use credential::scope::Scope;
 use credential::secret::Secret;
 use credential::time::Instant;
 use credential::token::{self, Word};
@@ -18,8 +20,9 @@ use store::tokens::RevokedToken;
 use store::{Fault, Found, Issue};
 
 pub(crate) use claims::Checked;
-pub use claims::{Claims, Written};
+pub use claims::{BadToken, Claims, Written};
 pub use refresh::{NotRefreshed, RefreshedPair};
+pub use words::{About, Words};
 
 use crate::Authority;
 use crate::asker::Asker;
@@ -38,7 +41,7 @@ pub struct TokenRequest<'a> {
     pub client_secret: &'a str,
     /// The scopes asked for; `None` is all the client has.
     pub scopes: Option<&'a [&'a str]>,
-    /// Whether a scope that the client lacks is left out instead of refused.
+    /// Whether what the client lacks of the scopes asked for is left out instead of refused.
     pub lenient: bool,
     /// Where the request comes from.
     pub from: Option<IpAddr>,
@@ -65,9 +68,11 @@ pub struct IssuedToken {
 /// Why no token was issued.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NoToken {
-    /// The client is not good: unknown, wrong secret, revoked, disabled, expired.
+    /// The client is not good: unknown, revoked, disabled, expired.
     Client(Denial),
-    /// It asks for what it does not have.
+    /// There is such a client, and the secret is not its own. Most systems answer this as an unknown client.
+    Secret,
+    /// It asks for what it does not have; empty where it has nothing at all.
     Scope(String),
     /// It asks for an organization that it does not have.
     Organization,
@@ -78,7 +83,17 @@ impl Authority {
     pub async fn issue_token(
         &self,
         request: &TokenRequest<'_>,
-        subject: impl Fn(&Key, i64) -> String,
+        subject: impl Fn(&Key, i64) -> String + Sync,
+    ) -> Result<Result<IssuedToken, NoToken>, Failure> {
+        self.issue_token_with(request, &words::OfSubject(subject))
+            .await
+    }
+
+    /// [`Authority::issue_token`], with more to be said in the token.
+    pub async fn issue_token_with(
+        &self,
+        request: &TokenRequest<'_>,
+        words: &(impl Words + Sync),
     ) -> Result<Result<IssuedToken, NoToken>, Failure> {
         let now = self.now();
         self.must_be_fresh()?;
@@ -88,6 +103,9 @@ impl Authority {
         };
         let proven = match self.proven(presented, now).await? {
             Ok(proven) => proven,
+            Err(Denial::Unknown) if self.names_client(request).await? => {
+                return Ok(Err(NoToken::Secret));
+            }
             Err(denial) => return Ok(Err(NoToken::Client(denial))),
         };
         let key = &proven.live.key;
@@ -120,13 +138,19 @@ impl Authority {
         let held = &proven.live.rights;
         let scopes = match request.scopes {
             None => proven.live.scopes.clone(),
+            Some(asked) if request.lenient => {
+                let asked: Vec<Scope> = asked
+                    .iter()
+                    .filter_map(|text| product.algebra.parse(text).ok())
+                    .collect();
+                product.algebra.intersect(&proven.live.scopes, &asked)
+            }
             Some(asked) => {
                 let mut scopes = Vec::new();
                 for text in asked {
                     let scope = product.algebra.parse(text).ok();
                     match scope.filter(|scope| held.allows(scope, None) != Allowed::MissingScope) {
                         Some(scope) => scopes.push(scope),
-                        None if request.lenient => {}
                         None => return Ok(Err(NoToken::Scope((*text).to_owned()))),
                     }
                 }
@@ -137,6 +161,12 @@ impl Authority {
                 }
             }
         };
+        // A token for nothing would be taken for one that opens something.
+        if scopes.is_empty() {
+            let asked = request.scopes.and_then(|asked| asked.first());
+            let asked = asked.copied().unwrap_or_default();
+            return Ok(Err(NoToken::Scope(asked.to_owned())));
+        }
         // An opaque token says nothing of itself, so it carries all that its client has or is not given.
         let less = || {
             proven
@@ -167,9 +197,17 @@ impl Authority {
         let organization = Some(key.organization);
         let token = match product.tokens.token_type {
             TokenType::Jwt => {
+                let about = About {
+                    key,
+                    number,
+                    world: &world,
+                    scopes: &scopes,
+                    issued_at: now,
+                    expires_at: until,
+                };
                 let written = Written {
                     iss: &self.settings().issuer,
-                    sub: subject(key, number),
+                    sub: words.subject(&about),
                     aud: product.name.as_str(),
                     client_id: request.client_id,
                     iat: now.seconds(),
@@ -184,6 +222,7 @@ impl Authority {
                     ),
                     key_id: key.id,
                     generation: proven.generation,
+                    more: claims::added(words.claims(&about)),
                 };
                 let token = self.sign_token(product, "at+jwt", &written)?;
                 let subject = Subject {
@@ -225,6 +264,27 @@ impl Authority {
         }))
     }
 
+    /// Whether the request names a client that it could be served for, had it the right secret.
+    async fn names_client(&self, request: &TokenRequest<'_>) -> Result<bool, Failure> {
+        let Some(id) = self.key_named(request.client_id).await? else {
+            return Ok(false);
+        };
+        let Ok(live) = self.live(id).await? else {
+            return Ok(false);
+        };
+        let key = &live.key;
+        let served = request
+            .product
+            .is_none_or(|only| only == key.product.as_str());
+        // A handle that was replaced names nobody any more.
+        let named = key
+            .current
+            .handle
+            .as_deref()
+            .is_none_or(|handle| handle == request.client_id);
+        Ok(served && named && key.kind == Kind::Client && !key.is_revoked())
+    }
+
     /// The JWT that a key of kind `jwt` is.
     pub(crate) fn sign_key_token(
         &self,
@@ -245,6 +305,7 @@ impl Authority {
             scope: None,
             key_id: key.id,
             generation: 0,
+            more: serde_json::Map::new(),
         };
         self.sign_token(product, "JWT", &written)
     }
@@ -404,6 +465,7 @@ impl From<NoToken> for Refusal {
     fn from(no: NoToken) -> Self {
         match no {
             NoToken::Client(denial) => Refusal::Unauthenticated(denial),
+            NoToken::Secret => Refusal::Unauthenticated(Denial::Unknown),
             NoToken::Scope(scope) => Refusal::Forbidden { scope },
             NoToken::Organization => Refusal::NotFound("organization"),
         }

@@ -181,7 +181,7 @@ impl Mounted {
                     self.gateway
                         .send(policy, &passed.path, &passed.identity, request, arrival);
                 let mut response = sent.await;
-                door::tell_limits(&passed.valid, response.headers_mut());
+                door::tell_limits(&passed.valid, &mut response);
                 response
             }
         };

@@ -265,13 +265,14 @@ pub(crate) fn granted(
     }
     let mut scopes = Vec::new();
     for (text, resources) in &wish.scopes {
-        let scope = product.declared(text).ok_or_else(|| {
+        let meant = product.meant(text).ok_or_else(|| {
             Refusal::invalid("scopes", format!("{text:?} is not a scope of this product"))
         })?;
-        scopes.push(ScopeGrant {
+        let resources = listed(product, resources)?;
+        scopes.extend(meant.into_iter().map(|scope| ScopeGrant {
             scope,
-            resources: listed(product, resources)?,
-        });
+            resources: resources.clone(),
+        }));
     }
     let grants = Grants::new(roles, scopes).map_err(|error| Refusal::invalid("grants", error))?;
     if grants.is_empty() {
@@ -343,6 +344,16 @@ pub(crate) fn admitted(
     given: &HashSet<&Scope>,
     wanted: &Rights,
 ) -> Result<(), Refusal> {
+    if !ceiling.admits(&product.name, wanted) {
+        let beyond = wanted.names().into_iter().find(|scope| {
+            let alone = wanted.narrowed(std::slice::from_ref(*scope));
+            !ceiling.admits(&product.name, &alone)
+        });
+        return Err(Refusal::Ceiling(beyond.map_or_else(
+            || "this".to_owned(),
+            |scope| scope.as_str().to_owned(),
+        )));
+    }
     // What administers keys of its product is given only by who holds what it stands for.
     if product.name.as_str() != LATCHKEY {
         for scope in administered_among(product, given) {
@@ -353,17 +364,7 @@ pub(crate) fn admitted(
             }
         }
     }
-    if ceiling.admits(&product.name, wanted) {
-        return Ok(());
-    }
-    let beyond = wanted.names().into_iter().find(|scope| {
-        let alone = wanted.narrowed(std::slice::from_ref(*scope));
-        !ceiling.admits(&product.name, &alone)
-    });
-    Err(Refusal::Ceiling(beyond.map_or_else(
-        || "this".to_owned(),
-        |scope| scope.as_str().to_owned(),
-    )))
+    Ok(())
 }
 
 /// The family of a fresh pair of tokens.

@@ -10,10 +10,12 @@ use serde_json::json;
 
 use crate::rig::{Rig, ask};
 
+/// The published keys of the algorithm that the sample product signs by.
 fn published(rig: &Rig) -> Vec<String> {
     let set = rig.authority.jwks();
     let keys = set["keys"].as_array().unwrap();
     keys.iter()
+        .filter(|key| key["alg"] == "ES256")
         .map(|key| key["kid"].as_str().unwrap().to_owned())
         .collect()
 }
@@ -71,7 +73,7 @@ testkit::on_each_engine! {
         let client = rig.create(Kind::Client, "client", &["sample.orders:read"]).await;
         let settings = rig.authority.settings().signing;
         let first = published(&rig);
-        assert_eq!(first.len(), 1, "one algorithm is in use");
+        assert_eq!(first.len(), 1);
 
         rig.pass(Span::from_millis(settings.rollover.millis() - settings.publish_before.millis())).await;
         rig.authority.roll_signing_keys().await.unwrap();

@@ -1,6 +1,6 @@
 //! Products and what keys of them may: `/api/v1/products`.
 
-use authority::catalog::{OwnerRule, TokenType};
+use authority::catalog::{OwnerRule, Preset, TokenType};
 use authority::products::SeenProduct;
 use axum::extract::State;
 use axum::response::Response;
@@ -61,6 +61,8 @@ struct ProductView {
     limits: Vec<ProductLimitView>,
     /// Its scopes, without those that are not offered to people.
     scopes: Vec<ScopeView>,
+    /// Scopes that are offered together.
+    presets: Vec<PresetView>,
     /// Its built-in roles that the caller could give.
     roles: Vec<RoleView>,
     /// SHA-256 of its catalog, in hexadecimal.
@@ -101,6 +103,29 @@ struct ScopeView {
     scope: String,
     /// What it lets one do.
     description: String,
+}
+
+/// Scopes of a product that are offered together.
+#[derive(Serialize, ToSchema)]
+#[schema(as = ProductPreset)]
+struct PresetView {
+    /// Its word; where scopes are wished for, `+` and this word stands for what it holds.
+    name: String,
+    /// One sentence: whom it suits.
+    description: String,
+    /// What it stands for.
+    scopes: Vec<String>,
+}
+
+impl From<&Preset> for PresetView {
+    fn from(preset: &Preset) -> Self {
+        let scopes = preset.scopes.iter();
+        Self {
+            name: preset.name.clone(),
+            description: preset.description.clone(),
+            scopes: scopes.map(|scope| scope.as_str().to_owned()).collect(),
+        }
+    }
 }
 
 impl From<&SeenProduct> for ProductView {
@@ -155,6 +180,7 @@ impl From<&SeenProduct> for ProductView {
                 .filter(|(_, entry)| !entry.hidden)
                 .map(scope)
                 .collect(),
+            presets: product.presets.iter().map(PresetView::from).collect(),
             roles: seen.roles.iter().map(RoleView::from).collect(),
             digest: product.digest.clone(),
         }

@@ -1,6 +1,7 @@
 //! What a setting cannot say alone: contradictions between settings, and values that would undo a
 //! promise.
 
+use credential::id::OrganizationId;
 use credential::time::Span;
 
 use super::layer::Layers;
@@ -22,6 +23,8 @@ pub(super) fn check(config: &Config, layers: &mut Layers) {
     limits(config, layers);
     times(config, layers);
     master_key(config, layers);
+    product_limits(config, layers);
+    regions(config, layers);
     gateway(config, layers);
     smtp(config, layers);
 }
@@ -44,16 +47,15 @@ fn server(config: &Config, layers: &mut Layers) {
             }
         }
     }
-    if let Some(url) = &server.public_url {
-        let host = url
-            .strip_prefix("https://")
-            .or_else(|| url.strip_prefix("http://"));
-        if host.is_none_or(|host| host.is_empty() || host.contains(['/', '?', '#', '@'])) {
-            layers.refuse(
-                "server.public_url",
-                "expected https:// and a host, without a path and a slash at the end",
-            );
-        }
+    if server
+        .public_url
+        .as_ref()
+        .is_some_and(|url| !is_origin(url))
+    {
+        layers.refuse(
+            "server.public_url",
+            "expected https:// and a host, without a path and a slash at the end",
+        );
     }
     if server
         .trusted_proxies
@@ -133,6 +135,40 @@ fn times(config: &Config, layers: &mut Layers) {
     if config.signing.publish_before_use > config.signing.rollover {
         layers.refuse("signing.publish_before_use", "is above signing.rollover");
     }
+}
+
+fn product_limits(config: &Config, layers: &mut Layers) {
+    for (id, quotas) in &config.product_limits.organizations {
+        let at = format!("product_limits.organizations.{id}");
+        if id.parse::<OrganizationId>().is_err() {
+            layers.refuse(&at, "expected the id of an organization");
+        }
+        for (product, quota) in quotas {
+            if *quota == 0 {
+                let at = format!("{at}.{product}");
+                layers.refuse(&at, "is 0: who may do nothing is disabled instead");
+            }
+        }
+    }
+}
+
+fn regions(config: &Config, layers: &mut Layers) {
+    for (name, url) in &config.threat_response.regions {
+        if !is_origin(url) {
+            layers.refuse(
+                &format!("threat_response.regions.{name}"),
+                "expected https:// and a host, without a path and a slash at the end",
+            );
+        }
+    }
+}
+
+/// Whether a text is a scheme and a host, and nothing more.
+fn is_origin(url: &str) -> bool {
+    let host = url
+        .strip_prefix("https://")
+        .or_else(|| url.strip_prefix("http://"));
+    host.is_some_and(|host| !host.is_empty() && !host.contains(['/', '?', '#', '@']))
 }
 
 fn master_key(config: &Config, layers: &mut Layers) {

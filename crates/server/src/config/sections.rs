@@ -139,6 +139,13 @@ sections! {
         /// How long a creation can be repeated.
         idempotency: Span,
     }
+    /// `[product_limits]`: exceptions from the limits that products set for everybody.
+    product_limits: ProductLimits {
+        /// Keys, by id or client id, that no limit of their product counts.
+        exempt: Vec<String>,
+        /// Organizations by id: product to the quota of what its keys share.
+        organizations: BTreeMap<String, BTreeMap<String, u32>>,
+    }
     /// `[audit]`: the chain of events.
     audit: Audit {
         /// The time between two checkpoints.
@@ -206,6 +213,11 @@ sections! {
         format: LogFormat,
         /// The filter, as `tracing` reads it.
         level: String,
+    }
+    /// `[threat_response]`: what the dialect of that name says about where it is.
+    threat_response: ThreatResponse {
+        /// The regions by name: the URL of each, without a slash at the end.
+        regions: BTreeMap<String, String>,
     }
     /// `[gateway]`: the APIs that keys open.
     gateway: GatewaySettings {

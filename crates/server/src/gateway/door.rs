@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use authority::verify::{Question, Valid};
 use authority::{Asker, Authority};
+use axum::response::Response;
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, Method};
 
@@ -12,7 +13,8 @@ use super::refuse;
 use super::route::Rule;
 use super::{NoRoute, Policy};
 use crate::edge::authorization;
-use crate::edge::standing::{self, limit_headers};
+use crate::edge::denied::Denied;
+use crate::edge::standing::{self, Spending, limit_headers};
 use crate::problem::{Kind, Problem};
 
 /// What usage is counted by where no route fits: clients can invent paths, and must not invent names.
@@ -74,8 +76,12 @@ pub async fn ask(
     }
     let credential = match credential(policy, asked.headers) {
         Credential::One(credential) => credential,
-        Credential::Nothing => return Err(refuse::nothing_presented()),
-        Credential::Unreadable => return Err(refuse::not_good()),
+        Credential::Nothing => {
+            return Err(refuse::nothing_presented().denied(Denied::nothing(authority)));
+        }
+        Credential::Unreadable => {
+            return Err(refuse::not_good().denied(Denied::nothing(authority)));
+        }
     };
     let base = Question {
         product: Some(&policy.product),
@@ -128,7 +134,8 @@ async fn verdict(authority: &Authority, question: &Question<'_>) -> Result<Valid
     match answer.verdict {
         Ok(valid) => Ok(valid),
         Err(denial) => {
-            let problem = refuse::denied(&denial);
+            let denied = Denied::of(authority, question, &denial).await;
+            let problem = refuse::denied(&denial).denied(denied);
             if problem.kind() != Kind::RateLimited {
                 return Err(problem);
             }
@@ -154,8 +161,9 @@ async fn verdict(authority: &Authority, question: &Question<'_>) -> Result<Valid
 }
 
 /// How the limits of an allowed request stand, for its answer.
-pub fn tell_limits(valid: &Valid, headers: &mut HeaderMap) {
-    standing::tell(&valid.limits, headers);
+pub fn tell_limits(valid: &Valid, response: &mut Response) {
+    standing::tell(&valid.limits, response.headers_mut());
+    Spending(valid.limits.clone()).leave_on(response);
 }
 
 /// The one credential in the headers that the policy names.

@@ -223,7 +223,7 @@ fn allow(passed: &Passed, request_id: &str) -> Response {
         HeaderValue::from_static("text/plain; charset=utf-8"),
     );
     passed.identity.write(request_id, headers);
-    door::tell_limits(&passed.valid, headers);
+    door::tell_limits(&passed.valid, &mut response);
     response
 }
 

@@ -12,7 +12,7 @@ use authority::settings::PasswordCost;
 use authority::{Authority, Caller, MasterKeys, Opening, Settings};
 use axum::Router;
 use axum::body::Body;
-use axum::routing::get;
+use axum::routing::any;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use credential::grant::Resources;
@@ -178,10 +178,13 @@ impl House {
         body: &str,
         from: Option<IpAddr>,
     ) -> Answer {
-        let mut request = Request::builder()
-            .method(method)
-            .uri(target)
-            .header("Host", "keys.example");
+        let mut request = Request::builder().method(method).uri(target);
+        if !headers
+            .iter()
+            .any(|(name, _)| name.eq_ignore_ascii_case("host"))
+        {
+            request = request.header("Host", "keys.example");
+        }
         for (name, value) in headers {
             request = request.header(name, value);
         }
@@ -336,7 +339,7 @@ async fn upstream() -> String {
         serde_json::json!({ "key": key, "credential": headers.contains_key("authorization") })
             .to_string()
     };
-    let router = Router::new().fallback(get(tell));
+    let router = Router::new().fallback(any(tell));
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move { axum::serve(listener, router).await });

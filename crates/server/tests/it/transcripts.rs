@@ -9,7 +9,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde_json::Value;
 
-use crate::dialects::secure_access;
+use crate::dialects::{secure_access, threat_response};
 use crate::house::{Answer, House};
 
 /// The most exchanges of one `@repeat`; above every limit that a transcript reaches.
@@ -19,12 +19,27 @@ testkit::on_each_engine! {
     async fn secure_access_keeps_what_its_contract_promises(database: testkit::Database) {
         play_all("secure_access", &database, async |house, name| secure_access::inhabit(house, name).await).await;
     }
+
+    async fn threat_response_keeps_what_its_contract_promises(database: testkit::Database) {
+        let inhabit = async |house: &House, name: &str| threat_response::inhabit(house, name).await;
+        play_furnished("threat_response", &database, &threat_response::settings(), inhabit).await;
+    }
 }
 
 /// Plays each file of a dialect in a house of its own.
 async fn play_all(
     dialect: &str,
     database: &testkit::Database,
+    inhabit: impl AsyncFn(&House, &str) -> BTreeMap<String, String>,
+) {
+    play_furnished(dialect, database, "", inhabit).await;
+}
+
+/// The same in a house with more settings.
+async fn play_furnished(
+    dialect: &str,
+    database: &testkit::Database,
+    settings: &str,
     inhabit: impl AsyncFn(&House, &str) -> BTreeMap<String, String>,
 ) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -41,7 +56,7 @@ async fn play_all(
     });
     files.sort();
     assert!(!files.is_empty(), "no transcripts in {}", folder.display());
-    let house = House::open(database).await;
+    let house = House::furnished(database, settings, |text| text).await;
     for file in files {
         let name = file.file_name().unwrap().to_string_lossy().into_owned();
         let text = std::fs::read_to_string(&file).unwrap();
@@ -271,24 +286,29 @@ fn check_value(
 fn fits(shape: &str, value: &Value, text: &str) -> bool {
     let all =
         |length: usize, good: fn(char) -> bool| text.len() == length && text.chars().all(good);
-    let parts = |lengths: &[usize], between: char| {
-        let parts: Vec<&str> = text.split(between).collect();
-        parts.len() == lengths.len()
-            && parts
-                .iter()
-                .zip(lengths)
-                .all(|(part, length)| part.len() == *length)
-    };
+    let parts = |lengths: &[usize], between: char| parts_of(text, lengths, between);
     match shape {
         "" => true,
         "text" => value.is_string() && !text.is_empty(),
         "number" => value.is_u64(),
         "uuid" => parts(&[8, 4, 4, 4, 12], '-'),
         "hex32" => all(32, |c| c.is_ascii_digit() || ('a'..='f').contains(&c)),
+        "client" => text
+            .strip_prefix("client-")
+            .is_some_and(|rest| parts_of(rest, &[8, 4, 4, 4, 12], '-')),
+        "password" => all(54, |c| c.is_ascii_alphanumeric() || c == '-' || c == '_'),
+        "millis" => parts(&[4, 2, 2 + "T00:00:00.000Z".len()], '-') && text.ends_with('Z'),
         "secret" => all(44, |c| c.is_ascii_alphanumeric()),
         "jwt" => text.split('.').count() == 3 && text.starts_with("eyJ"),
         "time" => parts(&[4, 2, 2 + "T00:00:00Z".len()], '-') && text.ends_with('Z'),
         "seconds" => text.parse::<u32>().is_ok_and(|seconds| seconds > 0),
         other => panic!("no shape is called {other}"),
     }
+}
+
+/// Whether a text consists of parts of these lengths.
+fn parts_of(text: &str, lengths: &[usize], between: char) -> bool {
+    let parts: Vec<&str> = text.split(between).collect();
+    let fit = |(part, length): (&&str, &usize)| part.len() == *length;
+    parts.len() == lengths.len() && parts.iter().zip(lengths).all(fit)
 }

@@ -72,6 +72,7 @@ async fn issue(authority: &Authority, request: Request) -> Result<Response, No> 
         .await?
         .map_err(|no| match no {
             NoToken::Client(denial) => (&denial).into(),
+            NoToken::Secret => No::of(StatusCode::UNAUTHORIZED),
             NoToken::Organization => No::of(StatusCode::FORBIDDEN),
             NoToken::Scope(_) => {
                 No::bad_request("The key does not hold this scope.").code("invalid_scope")
