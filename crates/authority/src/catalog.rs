@@ -185,6 +185,10 @@ pub struct Tokens {
     /// The signature of a JWT.
     #[serde(default)]
     pub signing_algorithm: Algorithm,
+    /// Whether a manager's key gets tokens that act for an organization that it manages. Where it does, the key reaches
+    /// those organizations by such tokens only.
+    #[serde(default)]
+    pub for_managed: bool,
     access_token_seconds: i64,
     #[serde(default)]
     refresh_token_seconds: i64,

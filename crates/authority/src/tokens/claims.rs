@@ -7,7 +7,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL;
 use credential::access::Rights;
-use credential::id::{KeyId, TokenId};
+use credential::id::{KeyId, OrganizationId, TokenId};
 use credential::scope::Scope;
 use credential::time::Instant;
 use serde::{Deserialize, Serialize};
@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use crate::Authority;
 use crate::keyring::Live;
 
-/// The claims of a token that is written (RFC 9068, section 2.2; `key_id` and `gen` are ours).
+/// The claims of a token that is written (RFC 9068, section 2.2; `key_id`, `gen` and `org` are ours).
 #[derive(Serialize)]
 pub struct Written<'a> {
     pub(crate) iss: &'a str,
@@ -30,6 +30,9 @@ pub struct Written<'a> {
     pub(crate) key_id: KeyId,
     #[serde(rename = "gen")]
     pub(crate) generation: u32,
+    /// The organization that it acts for, where that is not its key's.
+    #[serde(rename = "org", skip_serializing_if = "Option::is_none")]
+    pub(crate) acts_for: Option<OrganizationId>,
 }
 
 /// The claims of a token whose signature holds.
@@ -51,6 +54,8 @@ pub struct Claims {
     pub subject: String,
     /// The product it is for.
     pub audience: String,
+    /// The organization that it acts for, where that is not its key's.
+    pub acts_for: Option<OrganizationId>,
     pub(crate) kid: String,
 }
 
@@ -75,6 +80,8 @@ struct ClaimsText {
     key_id: KeyId,
     #[serde(rename = "gen")]
     generation: u32,
+    #[serde(rename = "org")]
+    acts_for: Option<OrganizationId>,
 }
 
 impl Authority {
@@ -132,6 +139,7 @@ impl Authority {
             expires_at: Instant::from_millis(text.exp.checked_mul(1000)?),
             subject: text.sub,
             audience: text.aud,
+            acts_for: text.acts_for,
             kid: header.kid,
         });
         let checked = Arc::new(Checked {

@@ -7,6 +7,7 @@ mod backup;
 mod jobs;
 mod keys;
 mod limits;
+mod managed;
 mod notices;
 mod organizations;
 mod people;

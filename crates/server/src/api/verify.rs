@@ -125,7 +125,7 @@ fn write_valid(text: &mut String, valid: &Valid, revision: i64) -> fmt::Result {
         text,
         "{{\"valid\":true,\"code\":\"VALID\",\"key_id\":\"{}\",\"organization_id\":\"{}\",\"kind\":\"{}\"",
         key.id,
-        key.organization,
+        valid.organization(),
         key.kind.as_str()
     )?;
     text.push_str(",\"roles\":");

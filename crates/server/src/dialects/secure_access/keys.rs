@@ -54,8 +54,11 @@ pub(super) async fn create(State(authority): State<Authority>, request: Request)
             grants: meant.grants,
             addresses: meant.addresses.unwrap_or_default(),
             limits: Vec::new(),
-            // The person behind the administering key answers for what it makes.
-            owner: admin.valid.live.key.owner,
+            // The person behind the administering key answers for what it makes; in an organization that the key's own
+            // manages, the key does, since the person is none of its people.
+            owner: (admin.valid.live.key.organization == admin.valid.organization())
+                .then_some(admin.valid.live.key.owner)
+                .flatten(),
         };
         let outcome = authority
             .create_key(&admin.caller, command, None, |_| Vec::new())

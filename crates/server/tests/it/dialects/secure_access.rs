@@ -11,7 +11,7 @@ use credential::grant::Resources;
 use credential::id::{OrganizationId, UserId};
 use credential::key::{Addresses, Kind};
 use credential::name::{Comment, Name, ProductName};
-use credential::organization::Email;
+use credential::organization::{Email, OrganizationKind};
 use serde_json::{Value, json};
 use testkit::{Database, Engine};
 
@@ -232,6 +232,41 @@ testkit::on_each_engine! {
         assert_eq!((count(200), count(429)), (100, 50));
     }
 
+    async fn what_a_managers_key_opens_in_a_managed_organization_is_that_ones(database: Database) {
+        let house = House::open(&database).await;
+        let manager = house.organization_of("Manager", OrganizationKind::Manager, None).await;
+        let child = house.organization_of("Child", OrganizationKind::Managed, Some(manager)).await;
+        let roaming = ["deployments.roamingcomputers:read"];
+        let key = house.key(manager, "secure_access", Kind::Client, "roamer", &roaming).await;
+        let number = house.authority.world().organization(child).unwrap().number.to_string();
+        let headers = [("Authorization".to_owned(), basic(&client(&key))), ("X-Umbrella-OrgId".to_owned(), number.clone())];
+        let bought = house.ask("POST", TOKEN, &headers, "", None).await.json();
+        let bearer = format!("Bearer {}", bought["access_token"].as_str().unwrap());
+        let answer = call(&house, &bearer, "GET", "/deployments/v2/roamingcomputers", &Value::Null).await.json();
+        assert_eq!(answer, json!({
+            "key": key.key.id.to_string(), "organization": child.to_string(), "credential": false,
+        }));
+
+        // Who may ask is who may ask about the organization that the token acts for.
+        let verify = async |asker: OrganizationId| {
+            let asker = house.key(asker, "latchkey", Kind::Static, "asker", &["latchkey.verify"]).await;
+            let Shown::Static { secret } = &asker.shown else { panic!("no static key") };
+            let body = json!({ "credential": bearer.strip_prefix("Bearer ") });
+            let asker = format!("Bearer {}", secret.expose());
+            call(&house, &asker, "POST", "/api/v1/verify", &body).await.json()
+        };
+        let told = verify(child).await;
+        let whose = ["code", "key_id", "organization_id"].map(|member| told[member].clone());
+        assert_eq!(whose, [json!("VALID"), json!(key.key.id.to_string()), json!(child.to_string())]);
+        assert_eq!(verify(manager).await["code"], "NOT_FOUND", "it is no token for the manager");
+
+        let shell = Caller::shell(child);
+        house.authority.disable_organization(&shell, child, None).await.map(drop).unwrap();
+        let refused = call(&house, &bearer, "GET", "/deployments/v2/roamingcomputers", &Value::Null).await;
+        assert_eq!(refused.status, 401);
+        assert_eq!(house.ask("POST", TOKEN, &headers, "", None).await.status, 403);
+    }
+
     async fn another_organizations_keys_are_not_there(database: Database) {
         let house = House::open(&database).await;
         let (here, there) = (house.organization("Here").await, house.organization("There").await);
@@ -252,7 +287,15 @@ testkit::on_each_engine! {
 
 /// An organization with a key administrator and one that may only read; gives what transcripts know of them.
 pub(crate) async fn inhabit(house: &House, name: &str) -> BTreeMap<String, String> {
-    let organization = house.organization(name).await;
+    let manager = OrganizationKind::Manager;
+    let organization = house.organization_of(name, manager, None).await;
+    let managed = house
+        .organization_of(
+            &format!("Managed by {name}"),
+            OrganizationKind::Managed,
+            Some(organization),
+        )
+        .await;
     let all = ["create", "read", "update", "delete", "refresh"]
         .map(|action| format!("admin.apikeys:{action}"));
     let all: Vec<&str> = all.iter().map(String::as_str).collect();
@@ -274,14 +317,12 @@ pub(crate) async fn inhabit(house: &House, name: &str) -> BTreeMap<String, Strin
             &["admin.apikeys:read"],
         )
         .await;
-    let number = house
-        .authority
-        .world()
-        .organization(organization)
-        .unwrap()
-        .number;
+    let world = house.authority.world();
+    let number = |id| world.organization(id).unwrap().number.to_string();
     let mut known = BTreeMap::from([
-        ("number".to_owned(), number.to_string()),
+        ("number".to_owned(), number(organization)),
+        ("child_number".to_owned(), number(managed)),
+        ("child".to_owned(), managed.to_string()),
         ("admin_key".to_owned(), admin.key.id.to_string()),
         (
             "admin_key_hex".to_owned(),
