@@ -80,6 +80,8 @@ pub struct Product {
     pub fixed: BTreeSet<Fixed>,
     /// Whom the holders of scopes that administer keys administer.
     pub administrators: Administrators,
+    /// Whether its reports tell of each call with its keys: by verb, path, status and program.
+    pub reports_calls: bool,
     /// Allowed networks per key.
     pub max_addresses: usize,
     /// The expiry of a key whose maker names none; `None` is never.
@@ -407,6 +409,7 @@ impl Product {
             unique_names: written.keys.unique_names,
             fixed: written.keys.fixed,
             administrators: written.keys.administrators,
+            reports_calls: written.reports_calls,
             max_addresses: written.keys.max_addresses,
             default_lifetime: positive(written.keys.default_lifetime_seconds),
             max_lifetime: positive(written.keys.max_lifetime_seconds),
@@ -551,6 +554,8 @@ struct File {
     #[serde(default)]
     resource_kinds: Vec<String>,
     custom_roles: bool,
+    #[serde(default)]
+    reports_calls: bool,
     keys: KeysText,
     rotation: RotationText,
     shape: ShapeText,

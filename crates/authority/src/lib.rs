@@ -60,7 +60,7 @@ pub use keyring::Live;
 pub use limits::Spent;
 pub use settings::Settings;
 pub use signing::BadSigningKey;
-pub use usage::UsageRow;
+pub use usage::{Call, CallCount, UsageRow};
 pub use vault::{MasterKeys, VaultError};
 pub use world::World;
 
@@ -106,6 +106,7 @@ pub(crate) struct Inner {
     checked: Cache<[u8; 32], Arc<Checked>>,
     limits: limits::Limits,
     usage: usage::Usage,
+    calls: usage::NotedCalls,
     position: tokio::sync::Mutex<Position>,
     applying: tokio::sync::Mutex<()>,
     revision: AtomicI64,
@@ -170,6 +171,7 @@ impl Authority {
             checked: Cache::new(capacity),
             limits: limits::Limits::new(&entropy).map_err(Failure::from)?,
             usage: usage::Usage::default(),
+            calls: usage::NotedCalls::default(),
             position: tokio::sync::Mutex::new(Position {
                 applied: 0,
                 entry: None,

@@ -27,6 +27,7 @@ use crate::caller::Caller;
 use crate::catalog::{Product, TokenType};
 use crate::failure::{Failure, Refusal};
 use crate::keys::new_family;
+use crate::usage::Call;
 use crate::verify::{Form, Presented, Valid};
 use crate::world::World;
 
@@ -82,6 +83,16 @@ impl Authority {
         request: &TokenRequest<'_>,
         subject: impl Fn(&Key, i64) -> String,
     ) -> Result<Result<IssuedToken, NoToken>, Failure> {
+        self.issue_token_to(request, subject, None).await
+    }
+
+    /// The same for a call that reports may tell of.
+    pub async fn issue_token_to(
+        &self,
+        request: &TokenRequest<'_>,
+        subject: impl Fn(&Key, i64) -> String,
+        call: Option<&Call>,
+    ) -> Result<Result<IssuedToken, NoToken>, Failure> {
         let now = self.now();
         self.must_be_fresh()?;
         let presented = Presented::Pair {
@@ -103,6 +114,9 @@ impl Authority {
         let Some(product) = world.product(&key.product) else {
             return Ok(Err(NoToken::Client(Denial::Unknown)));
         };
+        if let Some(call) = call {
+            call.is_by(&world, key);
+        }
         let ask = Ask {
             scopes: &[],
             resource: None,

@@ -24,6 +24,7 @@ use crate::keyring::{Held, HeldFamily, Live};
 use crate::limits::Spent;
 use crate::signed::Signature;
 use crate::tokens::Claims;
+use crate::usage::Call;
 
 /// What is presented is refused unread beyond this length: the longest credential is a JWT of a few hundred bytes.
 pub const MAX_CREDENTIAL: usize = 8 * 1024;
@@ -49,6 +50,8 @@ pub struct Question<'a> {
     pub consume: bool,
     /// The route it takes, by name: for usage and for limits by path.
     pub route: &'a str,
+    /// The call that it is about, where reports may tell of it; whose it is is noted there.
+    pub call: Option<&'a Call>,
     /// Who asks about a credential that is not its own; what it may not ask about is unknown.
     pub asker: Option<&'a Asker>,
 }
@@ -81,6 +84,7 @@ impl<'a> Question<'a> {
             cost: 1,
             consume: true,
             route: "",
+            call: None,
             asker: None,
         }
     }
@@ -286,6 +290,9 @@ impl Authority {
                 .is_some_and(|product| *product != live.key.product)
         {
             return Err(Denial::Unknown);
+        }
+        if let Some(call) = question.call {
+            call.is_by(&world, &live.key);
         }
         if let Some(flaw) = &proven.flaw {
             return Err(flaw.clone());

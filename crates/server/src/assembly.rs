@@ -177,6 +177,9 @@ impl Mounted {
                     self.gateway
                         .send(policy, &passed.path, &passed.identity, request, arrival);
                 let mut response = sent.await;
+                if let Some(call) = &passed.call {
+                    self.authority.note_call(call, response.status().as_u16());
+                }
                 door::tell_limits(&passed.valid, response.headers_mut());
                 response
             }

@@ -83,6 +83,7 @@ impl Api {
             cost: asked.cost.unwrap_or(1),
             consume: asked.consume.unwrap_or(true),
             route: "",
+            call: None,
             asker: Some(asker),
         };
         self.authority

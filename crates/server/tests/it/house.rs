@@ -47,7 +47,7 @@ url = "http://NOWHERE"
 [gateway.policies.products]
 product = "secure_access"
 upstream = "products"
-prefixes = ["/deployments/v2/roamingcomputers", "/reports/v2/apiUsage/keys"]
+prefixes = ["/deployments/v2/roamingcomputers"]
 
 [[gateway.policies.products.routes]]
 methods = ["GET"]
@@ -58,11 +58,6 @@ scopes = ["deployments.roamingcomputers:read"]
 methods = ["GET"]
 path = "/deployments/v2/roamingcomputers/{id}"
 scopes = ["deployments.roamingcomputers:read"]
-
-[[gateway.policies.products.routes]]
-methods = ["GET"]
-path = "/reports/v2/apiUsage/keys"
-scopes = ["reports.apiusage:read"]
 
 [gateway.policies.down]
 product = "secure_access"

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use authority::keys::{CreateKey, Issued, Outcome, Shown};
 use authority::verify::{self, Presented, Question, Valid};
-use authority::{Authority, Caller};
+use authority::{Authority, Call, Caller};
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::Response;
@@ -266,7 +266,7 @@ impl<'a> Admin<'a> {
 }
 
 /// Who calls: the bearer of an access token of this product that holds the scope.
-async fn caller(
+pub(super) async fn caller(
     authority: &Authority,
     head: &Parts,
     arrival: &Arrival,
@@ -284,6 +284,7 @@ async fn caller(
         scopes: &scopes,
         from: arrival.client,
         route: edge::route(head),
+        call: head.extensions.get::<Arc<Call>>().map(|call| &**call),
         ..Question::bearer("")
     };
     let (caller, valid) = authority.caller(&question, &arrival.request_id).await?;
