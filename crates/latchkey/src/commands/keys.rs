@@ -17,6 +17,7 @@ const EXAMPLES: &str = "\
 Examples:
   latchkey key create --product sample --name ci --scope sample.orders:read --expires-at 2030-01-01T00:00:00Z
   latchkey key list --product sample --state active
+  latchkey key list --expires-before 2030-01-31T00:00:00Z
   latchkey key rotate 0197… --overlap-seconds 3600
   latchkey key revoke 0197… --yes
   latchkey key enable 0197… --local     in the database of this machine, when no key is left to call with
@@ -143,6 +144,9 @@ pub(crate) struct Filter {
     /// Only those with this name.
     #[arg(long)]
     name: Option<String>,
+    /// Only those that expire before this moment.
+    #[arg(long, value_name = "TIME")]
+    expires_before: Option<String>,
     /// At most so many.
     #[arg(long, default_value_t = MOST)]
     most: usize,
@@ -312,6 +316,7 @@ pub(super) async fn listed(
         ("product", filter.product.as_deref()),
         ("state", filter.state.as_deref()),
         ("name", filter.name.as_deref()),
+        ("expires_before", filter.expires_before.as_deref()),
         ("kind", kind),
     ];
     server.items("/api/v1/keys", &query, filter.most).await
