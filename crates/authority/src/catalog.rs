@@ -80,6 +80,8 @@ pub struct Product {
     pub fixed: BTreeSet<Fixed>,
     /// Whom the holders of scopes that administer keys administer.
     pub administrators: Administrators,
+    /// Whether a key that administers keys has no other scopes.
+    pub administers_only: bool,
     /// Whether its reports tell of each call with its keys: by verb, path, status and program.
     pub reports_calls: bool,
     /// Allowed networks per key.
@@ -409,6 +411,7 @@ impl Product {
             unique_names: written.keys.unique_names,
             fixed: written.keys.fixed,
             administrators: written.keys.administrators,
+            administers_only: written.keys.administers_only,
             reports_calls: written.reports_calls,
             max_addresses: written.keys.max_addresses,
             default_lifetime: positive(written.keys.default_lifetime_seconds),
@@ -585,6 +588,8 @@ struct KeysText {
     fixed: BTreeSet<Fixed>,
     #[serde(default)]
     administrators: Administrators,
+    #[serde(default)]
+    administers_only: bool,
     max_addresses: usize,
     default_lifetime_seconds: Option<i64>,
     max_lifetime_seconds: Option<i64>,

@@ -1,5 +1,7 @@
 //! What the dialect of Secure Access promises and no transcript can say: what time, people and crowds do.
 
+mod scopes;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -265,6 +267,56 @@ testkit::on_each_engine! {
         let refused = call(&house, &bearer, "GET", "/deployments/v2/roamingcomputers", &Value::Null).await;
         assert_eq!(refused.status, 401);
         assert_eq!(house.ask("POST", TOKEN, &headers, "", None).await.status, 403);
+    }
+
+    async fn a_key_administrator_does_nothing_else_and_not_to_its_like(database: Database) {
+        let house = House::open(&database).await;
+        let organization = house.organization("Like").await;
+        let all = ["create", "read", "update", "delete", "refresh"].map(|action| format!("admin.apikeys:{action}"));
+        let all: Vec<&str> = all.iter().map(String::as_str).collect();
+        let own = house.key(organization, "secure_access", Kind::Client, "own", &all).await;
+        let like = house.key(organization, "secure_access", Kind::Client, "like", &all).await;
+        let bearer = token(&house, &client(&own)).await.unwrap();
+        let rename = json!({ "name": "renamed", "scopes": ["deployments.networks:read"] });
+        for id in [own.key.id, like.key.id] {
+            let path = format!("{KEYS}/{id}");
+            for (method, path, body) in [
+                ("GET", path.clone(), &Value::Null),
+                ("PATCH", path.clone(), &rename),
+                ("POST", format!("{path}/refresh"), &Value::Null),
+                ("DELETE", path.clone(), &Value::Null),
+            ] {
+                assert_eq!(call(&house, &bearer, method, &path, body).await.status, 404, "{method} {path}");
+            }
+            // Nor by way of the house's own API.
+            let path = format!("/api/v1/keys/{id}");
+            for (method, path, body, status) in [
+                ("GET", path.clone(), Value::Null, 404),
+                ("PATCH", path.clone(), json!({ "comment": "mine" }), 404),
+                ("POST", format!("{path}/revoke"), json!({}), 404),
+            ] {
+                assert_eq!(call(&house, &bearer, method, &path, &body).await.status, status, "{method} {path}");
+            }
+        }
+        assert_eq!(call(&house, &bearer, "GET", KEYS, &Value::Null).await.json()["total"], 0);
+        // What it administers it does not use: no such key is made, and its own opens no API.
+        assert_eq!(call(&house, &bearer, "GET", "/deployments/v2/roamingcomputers", &Value::Null).await.status, 403);
+        let both = ["admin.apikeys:read", "deployments.networks:read"].map(|scope| (scope.to_owned(), Resources::All));
+        let command = CreateKey {
+            organization: None,
+            product: ProductName::new("secure_access").unwrap(),
+            kind: Kind::Client,
+            name: Name::new("both").unwrap(),
+            comment: Comment::default(),
+            grants: Wish { roles: Vec::new(), scopes: both.to_vec() },
+            addresses: Addresses::default(),
+            limits: Vec::new(),
+            expiry: Expiry::Never,
+            owner: None,
+        };
+        let made = house.authority.create_key(&Caller::shell(organization), command, None, |_| Vec::new()).await;
+        let refused = made.err().unwrap().to_string();
+        assert!(refused.contains("does nothing else"), "{refused}");
     }
 
     async fn another_organizations_keys_are_not_there(database: Database) {
