@@ -63,10 +63,13 @@ impl Call {
     }
 }
 
+/// The calls of each key and hour.
+type Lane = HashMap<(KeyId, Instant), Vec<Calls>>;
+
 /// What is noted and not yet written.
 #[derive(Default)]
 pub(crate) struct Noted {
-    lanes: [Mutex<HashMap<(KeyId, Instant), Vec<Calls>>>; LANES],
+    lanes: [Mutex<Lane>; LANES],
 }
 
 impl Noted {
@@ -80,7 +83,7 @@ impl Noted {
     }
 
     fn take(&self) -> Vec<Calls> {
-        let mut all: HashMap<(KeyId, Instant), Vec<Calls>> = HashMap::new();
+        let mut all = Lane::new();
         for lane in &self.lanes {
             let taken = std::mem::take(&mut *lock(lane));
             for (of, calls) in taken {
