@@ -29,7 +29,7 @@ use crate::world::World;
 pub struct Caller {
     /// Who it is, as changes record it.
     pub maker: Maker,
-    /// Their organization.
+    /// The organization that they act in: their own, or the one that their token acts for.
     pub organization: OrganizationId,
     /// Where the request comes from.
     pub address: Option<IpAddr>,
@@ -47,6 +47,8 @@ enum Power {
         id: KeyId,
         carried: Option<Arc<Rights>>,
         by: By,
+        /// The key's own organization.
+        home: OrganizationId,
     },
 }
 
@@ -80,6 +82,16 @@ impl Caller {
         match self.power {
             Power::Shell => None,
             Power::Key { id, .. } => Some(id),
+        }
+    }
+
+    /// The organization that the presented token acts for, where that is not its key's.
+    pub(crate) fn acts_for(&self) -> Option<OrganizationId> {
+        match self.power {
+            Power::Key { home, .. } => {
+                Some(self.organization).filter(|organization| *organization != home)
+            }
+            Power::Shell => None,
         }
     }
 
@@ -117,13 +129,13 @@ impl Caller {
         caller
     }
 
+    /// As the trail names them: with their own organization, whichever they act for.
     pub(crate) fn actor(&self) -> Actor {
-        Actor::of(
-            self.maker,
-            Some(self.organization),
-            self.address,
-            &self.request_id,
-        )
+        let home = match self.power {
+            Power::Shell => self.organization,
+            Power::Key { home, .. } => home,
+        };
+        Actor::of(self.maker, Some(home), self.address, &self.request_id)
     }
 }
 
@@ -159,7 +171,7 @@ impl Authority {
         };
         let caller = Caller {
             maker,
-            organization: key.organization,
+            organization: valid.organization(),
             address: question.from,
             request_id: request_id.to_owned(),
             power: Power::Key {
@@ -170,6 +182,7 @@ impl Authority {
                     Form::Access(family) => By::Family(*family),
                     Form::Jwt(claims) => By::Token(claims.id, claims.generation),
                 },
+                home: key.organization,
             },
         };
         Ok((caller, valid))
@@ -183,7 +196,8 @@ impl Authority {
         };
         let live = self.live(*id).await?.map_err(Refusal::Unauthenticated)?;
         let world = self.world();
-        permitted(&world, &live.key, carried.as_deref(), need).map_err(Failure::from)
+        let acts_for = caller.acts_for();
+        permitted(&world, &live.key, carried.as_deref(), acts_for, need).map_err(Failure::from)
     }
 
     /// Whether the key is beyond the caller's reach whatever its rights: where a product says so, whom it lets
@@ -236,7 +250,10 @@ impl Authority {
         let organization = needs
             .first()
             .map_or(caller.organization, |need| need.organization);
-        let Power::Key { id, carried, by } = &caller.power else {
+        let Power::Key {
+            id, carried, by, ..
+        } = &caller.power
+        else {
             return Ok(rule(&self.world(), &Ceiling::unbounded())?);
         };
         let Some(Found::Good(key)) = view.key(*id)? else {
@@ -256,7 +273,8 @@ impl Authority {
             return Err(Refusal::Restricted.into());
         }
         for need in needs {
-            permitted(&world, &key, carried.as_deref(), need).map_err(|_| Refusal::Restricted)?;
+            permitted(&world, &key, carried.as_deref(), caller.acts_for(), need)
+                .map_err(|_| Refusal::Restricted)?;
         }
         Ok(rule(
             &world,
@@ -355,11 +373,13 @@ const ABOUT_NO_PRODUCT: [&str; 4] = [
 ];
 
 /// What a key may in administration: its own rights in product `latchkey`, or what its scopes of another product say
-/// that they administer, within that product, in the key's organization and those that it manages.
+/// that they administer, within that product, in the key's organization and those that it manages; a token that acts for
+/// one of these may it there and nowhere else.
 fn permitted(
     world: &World,
     key: &Key,
     carried: Option<&Rights>,
+    acts_for: Option<OrganizationId>,
     need: &Need,
 ) -> Result<(), Refusal> {
     let missing = || Refusal::Forbidden {
@@ -372,8 +392,16 @@ fn permitted(
     let rights = worth(world, key, carried);
     if product.name.as_str() != LATCHKEY {
         let holds = administered(world, product, key, &rights).contains(&&wanted);
-        let here = key.organization == need.organization
-            || world.manages(key.organization, need.organization);
+        let here = match acts_for {
+            Some(organization) => {
+                organization == need.organization && world.may_act_for(key, organization)
+            }
+            None if product.tokens.for_managed => key.organization == need.organization,
+            None => {
+                key.organization == need.organization
+                    || world.manages(key.organization, need.organization)
+            }
+        };
         let about = match &need.product {
             Some(product) => *product == key.product,
             None => ABOUT_NO_PRODUCT.contains(&need.scope),
@@ -385,7 +413,7 @@ fn permitted(
             (false, _) => Err(missing()),
         };
     }
-    if !world.administers(key.organization, need.organization) {
+    if acts_for.is_some() || !world.administers(key.organization, need.organization) {
         return Err(Refusal::NotFound("organization"));
     }
     let there = format!("{ORGANIZATION_KIND}:{}", need.organization);

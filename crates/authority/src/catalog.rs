@@ -87,6 +87,10 @@ pub struct Product {
     pub fixed: BTreeSet<Fixed>,
     /// Whom the holders of scopes that administer keys administer.
     pub administrators: Administrators,
+    /// Whether a key that administers keys has no other scopes.
+    pub administers_only: bool,
+    /// Whether its reports tell of each call with its keys: by verb, path, status and program.
+    pub reports_calls: bool,
     /// Allowed networks per key.
     pub max_addresses: usize,
     /// The expiry of a key whose maker names none; `None` is never.
@@ -192,6 +196,10 @@ pub struct Tokens {
     /// The signature of a JWT.
     #[serde(default)]
     pub signing_algorithm: Algorithm,
+    /// Whether a manager's key gets tokens that act for an organization that it manages. Where it does, the key reaches
+    /// those organizations by such tokens only.
+    #[serde(default)]
+    pub for_managed: bool,
     access_token_seconds: i64,
     #[serde(default)]
     refresh_token_seconds: i64,
@@ -418,6 +426,8 @@ impl Product {
             unique_names: written.keys.unique_names,
             fixed: written.keys.fixed,
             administrators: written.keys.administrators,
+            administers_only: written.keys.administers_only,
+            reports_calls: written.reports_calls,
             max_addresses: written.keys.max_addresses,
             default_lifetime: positive(written.keys.default_lifetime_seconds),
             max_lifetime: positive(written.keys.max_lifetime_seconds),
@@ -544,6 +554,8 @@ struct File {
     #[serde(default)]
     resource_kinds: Vec<String>,
     custom_roles: bool,
+    #[serde(default)]
+    reports_calls: bool,
     keys: KeysText,
     rotation: RotationText,
     shape: ShapeText,
@@ -575,6 +587,8 @@ struct KeysText {
     fixed: BTreeSet<Fixed>,
     #[serde(default)]
     administrators: Administrators,
+    #[serde(default)]
+    administers_only: bool,
     max_addresses: usize,
     default_lifetime_seconds: Option<i64>,
     max_lifetime_seconds: Option<i64>,

@@ -69,14 +69,18 @@ impl Authority {
     }
 }
 
-/// Who may fetch an answer again: the same key with the same rights. A token that carries less than its key is another
+/// Who may fetch an answer again: the same key with the same rights in the same organization. A token that carries less than its key is another
 /// caller; two tokens that carry the same are one, since a client that asks again may have a new token.
 fn name_of(caller: &Caller) -> String {
     let Some(key) = caller.key() else {
         return "shell".to_owned();
     };
-    match caller.carried() {
+    let key = match caller.acts_for() {
         None => key.to_string(),
+        Some(organization) => format!("{key}@{organization}"),
+    };
+    match caller.carried() {
+        None => key,
         Some(rights) => {
             let scopes = rights
                 .names()

@@ -234,9 +234,10 @@ impl Authority {
                     .await?
             }
             Over::Usage => {
-                store
-                    .purge_hourly_usage(now - keep.usage, keep.batch)
-                    .await?
+                let before = now - keep.usage;
+                let calls = store.purge_calls(before, keep.batch).await?;
+                let hours = store.purge_hourly_usage(before, keep.batch).await?;
+                calls.max(hours)
             }
             Over::Meters => store.purge_meters(now, keep.batch).await?,
             Over::Feed => store.purge_feed(now - keep.feed, keep.batch).await?,

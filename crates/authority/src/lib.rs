@@ -62,7 +62,7 @@ pub use keyring::Live;
 pub use limits::{BadException, Spent};
 pub use settings::Settings;
 pub use signing::BadSigningKey;
-pub use usage::UsageRow;
+pub use usage::{Call, CallCount, UsageRow};
 pub use vault::{MasterKeys, VaultError};
 pub use world::World;
 
@@ -110,6 +110,7 @@ pub(crate) struct Inner {
     passwords: passwords::Passwords,
     exceptions: ArcSwap<limits::Exceptions>,
     usage: usage::Usage,
+    calls: usage::NotedCalls,
     position: tokio::sync::Mutex<Position>,
     applying: tokio::sync::Mutex<()>,
     revision: AtomicI64,
@@ -181,6 +182,7 @@ impl Authority {
             passwords: passwords::Passwords::default(),
             exceptions: ArcSwap::default(),
             usage: usage::Usage::default(),
+            calls: usage::NotedCalls::default(),
             position: tokio::sync::Mutex::new(Position {
                 applied: 0,
                 entry: None,

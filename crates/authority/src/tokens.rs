@@ -22,7 +22,7 @@ use store::{Fault, Found, Issue};
 pub(crate) use claims::Checked;
 pub use claims::{BadToken, Claims, Written};
 pub use refresh::{NotRefreshed, RefreshedPair};
-pub use words::{About, Words};
+pub use words::{About, OfSubject, Words};
 
 use crate::Authority;
 use crate::asker::Asker;
@@ -30,7 +30,9 @@ use crate::caller::Caller;
 use crate::catalog::{Product, TokenType};
 use crate::failure::{Failure, Refusal};
 use crate::keys::new_family;
+use crate::usage::Call;
 use crate::verify::{Form, Presented, Valid};
+use crate::world::World;
 
 /// A request for an access token by client credentials (RFC 6749, section 4.4).
 #[derive(Debug, Clone, Copy)]
@@ -47,7 +49,8 @@ pub struct TokenRequest<'a> {
     pub from: Option<IpAddr>,
     /// The only product whose clients are served; `None` is every product.
     pub product: Option<&'a str>,
-    /// The number of the organization that the token shall be for; `None` is the client's own, whichever it is.
+    /// The number of the organization that the token shall act for: the client's own, or where its product has such tokens
+    /// one that it manages. `None` is the client's own, whichever it is.
     pub organization: Option<i64>,
     /// The request's id, for the audit trail.
     pub request_id: &'a str,
@@ -74,7 +77,7 @@ pub enum NoToken {
     Secret,
     /// It asks for what it does not have; empty where it has nothing at all.
     Scope(String),
-    /// It asks for an organization that it does not have.
+    /// It asks for an organization that it cannot act for.
     Organization,
 }
 
@@ -85,15 +88,16 @@ impl Authority {
         request: &TokenRequest<'_>,
         subject: impl Fn(&Key, i64) -> String + Sync,
     ) -> Result<Result<IssuedToken, NoToken>, Failure> {
-        self.issue_token_with(request, &words::OfSubject(subject))
+        self.issue_token_with(request, &OfSubject(subject), None)
             .await
     }
 
-    /// [`Authority::issue_token`], with more to be said in the token.
+    /// [`Authority::issue_token`], with more to be said in the token, for a call that reports may tell of.
     pub async fn issue_token_with(
         &self,
         request: &TokenRequest<'_>,
         words: &(impl Words + Sync),
+        call: Option<&Call>,
     ) -> Result<Result<IssuedToken, NoToken>, Failure> {
         let now = self.now();
         self.must_be_fresh()?;
@@ -119,6 +123,9 @@ impl Authority {
         let Some(product) = world.product(&key.product) else {
             return Ok(Err(NoToken::Client(Denial::Unknown)));
         };
+        if let Some(call) = call {
+            call.is_by(&world, key);
+        }
         let ask = Ask {
             scopes: &[],
             resource: None,
@@ -129,12 +136,18 @@ impl Authority {
         {
             return Ok(Err(NoToken::Client(denial)));
         }
-        let number = world
+        let own = world
             .organization(key.organization)
             .map_or(0, |organization| organization.number);
-        if request.organization.is_some_and(|asked| asked != number) {
-            return Ok(Err(NoToken::Organization));
-        }
+        let number = request.organization.unwrap_or(own);
+        let acts_for = if number == own {
+            None
+        } else {
+            match managed_numbered(&world, key, product, number) {
+                Some(organization) => Some(organization),
+                None => return Ok(Err(NoToken::Organization)),
+            }
+        };
         let held = &proven.live.rights;
         let scopes = match request.scopes {
             None => proven.live.scopes.clone(),
@@ -223,6 +236,7 @@ impl Authority {
                     key_id: key.id,
                     generation: proven.generation,
                     more: claims::added(words.claims(&about)),
+                    acts_for,
                 };
                 let token = self.sign_token(product, "at+jwt", &written)?;
                 let subject = Subject {
@@ -306,6 +320,7 @@ impl Authority {
             key_id: key.id,
             generation: 0,
             more: serde_json::Map::new(),
+            acts_for: None,
         };
         self.sign_token(product, "JWT", &written)
     }
@@ -438,7 +453,7 @@ impl Authority {
             return Ok(None);
         };
         let key = &proven.live.key;
-        if !asker.may_ask(&self.world(), key.organization) {
+        if !asker.may_ask(&self.world(), proven.organization()) {
             return Ok(None);
         }
         let from = key.addresses.networks().first().map(ipnet::IpNet::addr);
@@ -459,6 +474,20 @@ impl Authority {
     pub fn is_token(form: &Form) -> bool {
         !matches!(form, Form::Secret)
     }
+}
+
+/// The organization of that number which tokens of the key may act for. An opaque token says nothing of itself,
+/// and so acts for nobody else.
+fn managed_numbered(
+    world: &World,
+    key: &Key,
+    product: &Product,
+    number: i64,
+) -> Option<OrganizationId> {
+    let mut known = world.organizations.values();
+    let found = known.find(|organization| organization.number == number)?;
+    let acts = product.tokens.token_type == TokenType::Jwt && world.may_act_for(key, found.id);
+    acts.then_some(found.id)
 }
 
 impl From<NoToken> for Refusal {

@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 
 use credential::access::Rights;
 use credential::family::Family;
-use credential::id::{FamilyId, KeyId};
+use credential::id::{FamilyId, KeyId, OrganizationId};
 use credential::key::{Ask, Denial, Kind, Verdict, decide, prove};
 use credential::name::ProductName;
 use credential::scope::Scope;
@@ -24,6 +24,7 @@ use crate::keyring::{Held, HeldFamily, Live};
 use crate::limits::Spent;
 use crate::signed::Signature;
 use crate::tokens::Claims;
+use crate::usage::Call;
 
 /// What is presented is refused unread beyond this length: the longest credential is a JWT of a few hundred bytes.
 pub const MAX_CREDENTIAL: usize = 8 * 1024;
@@ -49,6 +50,8 @@ pub struct Question<'a> {
     pub consume: bool,
     /// The route it takes, by name: for usage and for limits by path.
     pub route: &'a str,
+    /// The call that it is about, where reports may tell of it; whose it is is noted there.
+    pub call: Option<&'a Call>,
     /// Who asks about a credential that is not its own; what it may not ask about is unknown.
     pub asker: Option<&'a Asker>,
 }
@@ -81,6 +84,7 @@ impl<'a> Question<'a> {
             cost: 1,
             consume: true,
             route: "",
+            call: None,
             asker: None,
         }
     }
@@ -153,11 +157,26 @@ impl Valid {
         self.narrowed.clone()
     }
 
+    /// The organization that it acts for: its key's, or the one that its token names.
+    pub fn organization(&self) -> OrganizationId {
+        self.form.acts_for().unwrap_or(self.live.key.organization)
+    }
+
     /// The scopes in it.
     pub fn scopes(&self) -> Vec<&Scope> {
         match &self.narrowed {
             Some(rights) => rights.names(),
             None => self.live.scopes.iter().collect(),
+        }
+    }
+}
+
+impl Form {
+    /// The organization that it acts for, where that is not its key's.
+    pub(crate) fn acts_for(&self) -> Option<OrganizationId> {
+        match self {
+            Form::Jwt(claims) => claims.acts_for,
+            Form::Secret | Form::Access(_) | Form::Signature(_) => None,
         }
     }
 }
@@ -171,6 +190,13 @@ pub(crate) struct ProvenKey {
     pub(crate) narrowed: Option<Arc<Rights>>,
     /// What is wrong with the credential itself: it is revoked or over.
     pub(crate) flaw: Option<Denial>,
+}
+
+impl ProvenKey {
+    /// The organization that it acts for.
+    pub(crate) fn organization(&self) -> OrganizationId {
+        self.form.acts_for().unwrap_or(self.live.key.organization)
+    }
 }
 
 impl Authority {
@@ -257,13 +283,16 @@ impl Authority {
         let world = self.0.world.load();
         let outside = question
             .asker
-            .is_some_and(|asker| !asker.may_ask(&world, live.key.organization));
+            .is_some_and(|asker| !asker.may_ask(&world, proven.organization()));
         if outside
             || question
                 .product
                 .is_some_and(|product| *product != live.key.product)
         {
             return Err(Denial::Unknown);
+        }
+        if let Some(call) = question.call {
+            call.is_by(&world, &live.key);
         }
         if let Some(flaw) = &proven.flaw {
             return Err(flaw.clone());
@@ -466,12 +495,21 @@ impl Authority {
             .key
             .live(now)
             .any(|credential| credential.generation == claims.generation);
-        let flaw = if live.key.is_revoked() || self.0.world.load().revoked.contains(&claims.id) {
+        let world = self.0.world.load();
+        let acts_no_more = claims
+            .acts_for
+            .is_some_and(|organization| !world.may_act_for(&live.key, organization));
+        let flaw = if live.key.is_revoked() || world.revoked.contains(&claims.id) {
             Some(Denial::Revoked)
         } else if now >= claims.expires_at {
             Some(Denial::Expired)
         } else {
-            replaced.then_some(Denial::Revoked)
+            // An organization that is not managed now, or not active, may be again.
+            match (replaced, acts_no_more) {
+                (true, _) => Some(Denial::Revoked),
+                (false, true) => Some(Denial::Disabled),
+                (false, false) => None,
+            }
         };
         // The token of a key without an expiry names the last second there is.
         let until = Some(claims.expires_at).filter(|at| at.seconds() < Instant::MAX.seconds());

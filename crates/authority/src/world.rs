@@ -142,6 +142,15 @@ impl World {
             .is_some_and(|managed| managed.parent == Some(manager))
     }
 
+    /// Whether tokens of a key may act for an organization: an active one that the key's organization manages, where the
+    /// product has such tokens.
+    pub(crate) fn may_act_for(&self, key: &Key, organization: OrganizationId) -> bool {
+        let product = self.products.get(&key.product);
+        let known = self.organizations.get(&organization);
+        product.is_some_and(|product| product.tokens.for_managed)
+            && known.is_some_and(|found| found.active && found.parent == Some(key.organization))
+    }
+
     /// What grants are worth in a product.
     pub fn rights(
         &self,
@@ -193,6 +202,86 @@ impl World {
         Standing {
             organization,
             owner,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use credential::grant::Resources;
+    use credential::grant::{Grants, ScopeGrant};
+    use credential::id::KeyId;
+    use credential::key::{Addresses, Credential, Kind, Maker, Proof, State};
+    use credential::name::{Comment, Name};
+    use credential::organization::OrganizationKind;
+    use credential::scope::Scope;
+    use credential::time::Instant;
+
+    use super::*;
+
+    #[test]
+    fn a_key_acts_for_an_organization_while_that_is_managed_and_active() {
+        let [manager, child] = [1, 2].map(|number| OrganizationId::from_bytes([number; 16]));
+        let check = |product: &str, parent: Option<OrganizationId>, active: bool| {
+            let mut world = World::default();
+            for product in Product::built_in().unwrap() {
+                world
+                    .products
+                    .insert(product.name.clone(), Arc::new(product));
+            }
+            let organization = Organization {
+                id: child,
+                number: 2,
+                name: Name::new("Child").unwrap(),
+                kind: OrganizationKind::Managed,
+                parent,
+                active,
+                created_at: Instant::from_millis(0),
+                version: 1,
+            };
+            world.organizations.insert(child, Arc::new(organization));
+            world.may_act_for(&key(manager, product), child)
+        };
+        assert!(check("secure_access", Some(manager), true));
+        assert!(!check("secure_access", Some(manager), false), "disabled");
+        assert!(!check("secure_access", None, true), "detached");
+        assert!(!check("secure_access", Some(child), true), "another's");
+        assert!(
+            !check("latchkey", Some(manager), true),
+            "a product without such tokens"
+        );
+    }
+
+    fn key(organization: OrganizationId, product: &str) -> Key {
+        let scope = ScopeGrant {
+            scope: Scope::new("a.b:read").unwrap(),
+            resources: Resources::All,
+        };
+        Key {
+            id: KeyId::from_bytes([3; 16]),
+            organization,
+            product: ProductName::new(product).unwrap(),
+            kind: Kind::Client,
+            name: Name::new("A key").unwrap(),
+            comment: Comment::default(),
+            grants: Grants::new(Vec::new(), vec![scope]).unwrap(),
+            addresses: Addresses::default(),
+            limits: Vec::new(),
+            expires_at: None,
+            state: State::Active,
+            owner: None,
+            created_at: Instant::from_millis(0),
+            created_by: Maker::System,
+            edited_at: Instant::from_millis(0),
+            rotated_at: None,
+            current: Credential {
+                generation: 0,
+                handle: None,
+                proof: Proof::Signature,
+                since: Instant::from_millis(0),
+            },
+            previous: None,
+            version: 1,
         }
     }
 }

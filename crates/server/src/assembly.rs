@@ -182,6 +182,9 @@ impl Mounted {
                         .send(policy, &passed.path, &passed.identity, request, arrival);
                 let mut response = sent.await;
                 door::tell_limits(&passed.valid, &mut response);
+                if let Some(call) = &passed.call {
+                    self.authority.note_call(call, response.status().as_u16());
+                }
                 response
             }
         };

@@ -52,6 +52,8 @@ pub struct Policy {
     /// Further headers of the client that do not reach the upstream.
     pub strip_headers: Vec<HeaderName>,
     upstream: Option<String>,
+    /// Whether the product's reports tell of each call.
+    reports_calls: bool,
     table: Table,
 }
 
@@ -252,6 +254,7 @@ impl Policy {
         Ok(Self {
             name: name.to_owned(),
             product: product.name.clone(),
+            reports_calls: product.reports_calls,
             credential_headers: policy.credential_headers.clone(),
             strip_headers: policy.strip_headers.clone(),
             upstream: policy.upstream.clone(),

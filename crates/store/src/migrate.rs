@@ -33,6 +33,7 @@ const STEPS: &[Step] = &[
     step!(2, "0002_nouns"),
     step!(3, "0003_groups"),
     step!(4, "0004_deliveries"),
+    step!(5, "0005_usage"),
 ];
 
 /// What a migration found and did.

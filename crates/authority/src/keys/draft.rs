@@ -281,6 +281,16 @@ pub(crate) fn granted(
             "a key needs at least one role or scope",
         ));
     }
+    if product.administers_only {
+        let given = named(world, product, organization, &grants);
+        let administering = administered_among(product, &given).len();
+        if administering > 0 && administering < given.len() {
+            return Err(Refusal::invalid(
+                "scopes",
+                "a key of this product that administers keys does nothing else",
+            ));
+        }
+    }
     Ok(grants)
 }
 

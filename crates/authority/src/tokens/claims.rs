@@ -7,7 +7,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL;
 use credential::access::Rights;
-use credential::id::{KeyId, TokenId};
+use credential::id::{KeyId, OrganizationId, TokenId};
 use credential::scope::Scope;
 use credential::time::Instant;
 use serde::de::DeserializeOwned;
@@ -17,7 +17,7 @@ use serde_json::{Map, Value};
 use crate::Authority;
 use crate::keyring::Live;
 
-/// The claims of a token that is written (RFC 9068, section 2.2; `key_id` and `gen` are ours).
+/// The claims of a token that is written (RFC 9068, section 2.2; `key_id`, `gen` and `org` are ours).
 #[derive(Serialize)]
 pub struct Written<'a> {
     pub(crate) iss: &'a str,
@@ -35,10 +35,13 @@ pub struct Written<'a> {
     /// What else is to be said; see [`added`].
     #[serde(flatten)]
     pub(crate) more: Map<String, Value>,
+    /// The organization that it acts for, where that is not its key's.
+    #[serde(rename = "org", skip_serializing_if = "Option::is_none")]
+    pub(crate) acts_for: Option<OrganizationId>,
 }
 
 /// The names of the claims that [`Written`] has itself.
-const OWN: [&str; 10] = [
+const OWN: [&str; 11] = [
     "iss",
     "sub",
     "aud",
@@ -49,6 +52,7 @@ const OWN: [&str; 10] = [
     "scope",
     "key_id",
     "gen",
+    "org",
 ];
 
 /// Claims that somebody adds, without those that would say another thing than ours.
@@ -87,6 +91,8 @@ pub struct Claims {
     pub subject: String,
     /// The product it is for.
     pub audience: String,
+    /// The organization that it acts for, where that is not its key's.
+    pub acts_for: Option<OrganizationId>,
     pub(crate) kid: String,
 }
 
@@ -111,6 +117,8 @@ struct ClaimsText {
     key_id: KeyId,
     #[serde(rename = "gen")]
     generation: u32,
+    #[serde(rename = "org")]
+    acts_for: Option<OrganizationId>,
 }
 
 impl Authority {
@@ -184,6 +192,7 @@ impl Authority {
             expires_at: Instant::from_millis(millis(text.exp)?),
             subject: text.sub,
             audience: text.aud,
+            acts_for: text.acts_for,
             kid: header.kid,
         });
         let checked = Arc::new(Checked {
@@ -255,6 +264,7 @@ mod tests {
             scope: Some("a".to_owned()),
             key_id: KeyId::from_bytes([2; 16]),
             generation: 3,
+            acts_for: Some(OrganizationId::from_bytes([3; 16])),
             more: added(claims),
         };
         let Value::Object(said) = serde_json::to_value(&written).unwrap() else {

@@ -36,7 +36,7 @@ pub trait Words {
 }
 
 /// A subject, and nothing more.
-pub(super) struct OfSubject<F>(pub(super) F);
+pub struct OfSubject<F>(pub F);
 
 impl<F: Fn(&Key, i64) -> String> Words for OfSubject<F> {
     fn subject(&self, about: &About<'_>) -> String {

@@ -9,6 +9,7 @@ mod groups;
 mod jobs;
 mod keys;
 mod limits;
+mod managed;
 mod notices;
 mod organizations;
 mod passwords;

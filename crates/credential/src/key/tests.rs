@@ -22,6 +22,24 @@ const BY: Maker = Maker::System;
 type Transition = fn(Key) -> Result<Key, Refusal>;
 
 #[test]
+fn an_expiry_is_near_from_a_span_before_it_until_it_is_past() {
+    let ends = |end: Option<i64>| Key {
+        expires_at: end.map(at),
+        ..active()
+    };
+    for (end, now, expected) in [
+        (Some(100), 39, false),
+        (Some(100), 40, true),
+        (Some(100), 99, true),
+        (Some(100), 100, false),
+        (None, 99, false),
+    ] {
+        let near = ends(end).expires_within(Span::from_secs(60), at(now));
+        assert_eq!(near, expected, "{end:?} at {now}");
+    }
+}
+
+#[test]
 fn a_state_leads_where_the_table_says() {
     let disable: Transition = |key| key.disable(BY, at(50));
     let enable: Transition = Key::enable;

@@ -20,6 +20,7 @@ Examples:
   latchkey key create --product sample --name ci --scope sample.orders:read --expires-at 2030-01-01T00:00:00Z
   latchkey key create --product sample --name shop --role \"Reader=account:7\"
   latchkey key list --product sample --state active
+  latchkey key list --expires-before 2030-01-31T00:00:00Z
   latchkey key rotate 0197… --overlap-seconds 3600
   latchkey key revoke 0197… --yes
   latchkey key enable 0197… --local     in the database of this machine, when no key is left to call with
@@ -146,6 +147,9 @@ pub(crate) struct Filter {
     /// Only those with this name.
     #[arg(long)]
     name: Option<String>,
+    /// Only those that expire before this moment.
+    #[arg(long, value_name = "TIME")]
+    expires_before: Option<String>,
     /// At most so many.
     #[arg(long, default_value_t = MOST)]
     most: usize,
@@ -313,6 +317,7 @@ pub(super) async fn listed(
         ("product", filter.product.as_deref()),
         ("state", filter.state.as_deref()),
         ("name", filter.name.as_deref()),
+        ("expires_before", filter.expires_before.as_deref()),
         ("kind", kind),
     ];
     server.items("/api/v1/keys", &query, filter.most).await

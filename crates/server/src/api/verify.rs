@@ -83,6 +83,7 @@ impl Api {
             cost: asked.cost.unwrap_or(1),
             consume: asked.consume.unwrap_or(true),
             route: "",
+            call: None,
             asker: Some(asker),
         };
         self.authority
@@ -125,7 +126,7 @@ fn write_valid(text: &mut String, valid: &Valid, revision: i64) -> fmt::Result {
         text,
         "{{\"valid\":true,\"code\":\"VALID\",\"key_id\":\"{}\",\"organization_id\":\"{}\",\"kind\":\"{}\"",
         key.id,
-        key.organization,
+        valid.organization(),
         key.kind.as_str()
     )?;
     text.push_str(",\"roles\":");

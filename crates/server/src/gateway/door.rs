@@ -3,9 +3,9 @@
 use std::net::IpAddr;
 
 use authority::verify::{Question, Valid};
-use authority::{Asker, Authority};
+use authority::{Asker, Authority, Call};
 use axum::response::Response;
-use http::header::AUTHORIZATION;
+use http::header::{AUTHORIZATION, USER_AGENT};
 use http::{HeaderMap, Method};
 
 use super::identity::Identity;
@@ -46,6 +46,8 @@ pub struct Passed {
     pub identity: Identity,
     /// The good credential.
     pub valid: Valid,
+    /// The call, where reports tell of it: to be noted when it is answered.
+    pub call: Option<Call>,
 }
 
 /// What a request presents.
@@ -83,11 +85,26 @@ pub async fn ask(
             return Err(refuse::not_good().denied(Denied::nothing(authority)));
         }
     };
+    let route = question
+        .as_ref()
+        .map_or(UNMATCHED, |question| question.route);
+    let call = policy.reports_calls.then(|| {
+        let agent = asked.headers.get(USER_AGENT);
+        let agent = agent.map(|agent| agent.as_bytes()).unwrap_or_default();
+        Call::new(asked.method.as_str(), route, agent)
+    });
+    let noted = |problem: Problem| {
+        if let Some(call) = &call {
+            authority.note_call(call, problem.status().as_u16());
+        }
+        problem
+    };
     let base = Question {
         product: Some(&policy.product),
         asker: asked.asker,
         from: asked.client,
-        route: UNMATCHED,
+        route,
+        call: call.as_ref(),
         ..Question::bearer(credential)
     };
     let question = match question {
@@ -101,16 +118,13 @@ pub async fn ask(
                     ..base
                 },
             )
-            .await?;
-            return Err(no_route.into());
+            .await
+            .map_err(&noted)?;
+            return Err(noted(no_route.into()));
         }
     };
     let Rule { scopes, cost } = question.rule;
     let resource = question.resource.as_deref();
-    let base = Question {
-        route: question.route,
-        ..base
-    };
     let valid = verdict(
         authority,
         &Question {
@@ -120,12 +134,14 @@ pub async fn ask(
             ..base
         },
     )
-    .await?;
+    .await
+    .map_err(&noted)?;
     let identity = Identity::of(&valid);
     Ok(Passed {
         path: question.path,
         identity,
         valid,
+        call,
     })
 }
 

@@ -5,7 +5,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 
 /// The id of the key.
 pub const KEY_ID: HeaderName = HeaderName::from_static("x-latchkey-key-id");
-/// The id of its organization.
+/// The id of the organization that it acts for.
 pub const ORGANIZATION_ID: HeaderName = HeaderName::from_static("x-latchkey-organization-id");
 /// The kind of the key.
 pub const KIND: HeaderName = HeaderName::from_static("x-latchkey-kind");
@@ -30,7 +30,7 @@ pub const PREFIX: &str = "x-latchkey-";
 pub struct Identity {
     /// The id of the key.
     pub key_id: String,
-    /// The id of its organization.
+    /// The id of the organization that it acts for: its own, or one that its token names.
     pub organization_id: String,
     /// The kind of the key, as the API names it.
     pub kind: String,
@@ -46,7 +46,7 @@ impl Identity {
         let key = &valid.live.key;
         Self {
             key_id: key.id.to_string(),
-            organization_id: key.organization.to_string(),
+            organization_id: valid.organization().to_string(),
             kind: key.kind.as_str().to_owned(),
             scopes: valid
                 .scopes()

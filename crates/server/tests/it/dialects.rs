@@ -1,4 +1,5 @@
 //! What each dialect promises and no transcript can say, and what its transcripts begin with.
 
+mod across;
 pub(crate) mod secure_access;
 pub(crate) mod threat_response;

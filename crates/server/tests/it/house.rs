@@ -48,7 +48,7 @@ url = "http://NOWHERE"
 [gateway.policies.products]
 product = "secure_access"
 upstream = "products"
-prefixes = ["/deployments/v2/roamingcomputers", "/reports/v2/apiUsage/keys"]
+prefixes = ["/deployments/v2/roamingcomputers"]
 
 [[gateway.policies.products.routes]]
 methods = ["GET"]
@@ -59,11 +59,6 @@ scopes = ["deployments.roamingcomputers:read"]
 methods = ["GET"]
 path = "/deployments/v2/roamingcomputers/{id}"
 scopes = ["deployments.roamingcomputers:read"]
-
-[[gateway.policies.products.routes]]
-methods = ["GET"]
-path = "/reports/v2/apiUsage/keys"
-scopes = ["reports.apiusage:read"]
 
 [gateway.policies.down]
 product = "secure_access"
@@ -225,10 +220,21 @@ impl House {
 
     /// A new organization.
     pub(crate) async fn organization(&self, name: &str) -> OrganizationId {
+        self.organization_of(name, OrganizationKind::Standalone, None)
+            .await
+    }
+
+    /// A new organization of a kind.
+    pub(crate) async fn organization_of(
+        &self,
+        name: &str,
+        kind: OrganizationKind,
+        parent: Option<OrganizationId>,
+    ) -> OrganizationId {
         let command = CreateOrganization {
             name: Name::new(name).unwrap(),
-            kind: OrganizationKind::Standalone,
-            parent: None,
+            kind,
+            parent,
         };
         let shell = Caller::shell(OrganizationId::from_bytes([0; 16]));
         self.authority
@@ -329,15 +335,19 @@ pub(crate) fn basic((id, secret): &(String, String)) -> String {
     format!("Basic {}", BASE64.encode(format!("{id}:{secret}")))
 }
 
-/// An API that tells which key it was told of, and whether it saw a credential; gives its address.
+/// An API that tells which key and organization it was told of, and whether it saw a credential; gives its address.
 async fn upstream() -> String {
     let tell = async |headers: HeaderMap| {
-        let key = headers
-            .get("x-latchkey-key-id")
-            .and_then(|key| key.to_str().ok())
-            .unwrap_or_default();
-        serde_json::json!({ "key": key, "credential": headers.contains_key("authorization") })
-            .to_string()
+        let told = |name: &str| {
+            let value = headers.get(name).and_then(|value| value.to_str().ok());
+            value.unwrap_or_default().to_owned()
+        };
+        serde_json::json!({
+            "key": told("x-latchkey-key-id"),
+            "organization": told("x-latchkey-organization-id"),
+            "credential": headers.contains_key("authorization"),
+        })
+        .to_string()
     };
     let router = Router::new().fallback(any(tell));
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();

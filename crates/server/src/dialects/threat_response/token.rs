@@ -75,7 +75,7 @@ async fn issue(authority: &Authority, request: Request) -> Result<Response, No> 
         request_id: &arrival.request_id,
     };
     let issued = authority
-        .issue_token_with(&asked, &OfClient)
+        .issue_token_with(&asked, &OfClient, None)
         .await?
         .map_err(refused)?;
     let token = Token {
