@@ -5,6 +5,8 @@
 
 mod settings;
 
+use std::sync::Arc;
+
 use credential::event::Action;
 use credential::id::OrganizationId;
 use credential::name::Name;
@@ -118,6 +120,19 @@ impl Authority {
         id: OrganizationId,
     ) -> Result<Organization, Failure> {
         self.seen_organization(caller, READ, id).await
+    }
+
+    /// An organization in which the caller may act at all: its own, or one that it manages. What it may do there is asked
+    /// by each use case; of any other it is told that there is none.
+    pub fn within_reach(
+        &self,
+        caller: &Caller,
+        id: OrganizationId,
+    ) -> Result<Arc<Organization>, Failure> {
+        let world = self.world();
+        let near = caller.organization == id || world.manages(caller.organization, id);
+        let known = world.organization(id).filter(|_| near);
+        Ok(known.cloned().ok_or(Refusal::NotFound("organization"))?)
     }
 
     /// A page of the organizations that the caller may see, in the order of their ids; `after` is the last id of the

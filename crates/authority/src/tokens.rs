@@ -19,7 +19,7 @@ use store::{Fault, Found, Issue};
 
 pub(crate) use claims::Checked;
 pub use claims::{Claims, Written};
-pub use refresh::{NotRefreshed, RefreshedPair};
+pub use refresh::{NotRefreshed, RefreshedPair, Whose};
 
 use crate::Authority;
 use crate::asker::Asker;

@@ -1,9 +1,20 @@
-//! Dialect `security_cloud_control`: the API keys of Cisco Security Cloud Control and what they open: organizations, users, roles, subscriptions.
-//! `contracts/security_cloud_control/CONTRACT.md` says what it promises.
+//! Dialect `security_cloud_control`: the API keys of Cisco Security Cloud Control and what they open: organizations, users,
+//! roles, groups, subscriptions. `contracts/security_cloud_control/CONTRACT.md` says what it promises.
 
+mod call;
+mod errors;
+mod keys;
+mod token;
+mod translate;
+mod wire;
+
+use authority::Authority;
 use axum::Router;
+use axum::routing::{MethodRouter, get, post};
+use http::StatusCode;
 
 use super::{Dialect, Speaker};
+use errors::No;
 
 /// The product that this dialect speaks for.
 pub const PRODUCT: &str = "security_cloud_control";
@@ -13,10 +24,47 @@ pub(super) const DIALECT: Dialect = Dialect {
     name: PRODUCT,
     routes,
     bound_routes: |_| Router::new(),
-    owns: |_| false,
-    dress: |_, response| Box::pin(async move { response }),
+    owns: errors::owns,
+    dress: |path, response| Box::pin(errors::dress(path, response)),
 };
 
-fn routes(_speaker: &Speaker) -> Router {
+fn routes(speaker: &Speaker) -> Router {
     Router::new()
+        .merge(keys_below("/v1/organizations/{organization}"))
+        // Where the vendor's console asks, about the caller's own organization.
+        .merge(keys_below("/v1/api/applications"))
+        .route(
+            "/v1/api/applications/access_token",
+            only(post(token::by_form)),
+        )
+        .route(
+            "/v1/organizations/{organization}/apiKeys/{key}/token",
+            only(post(token::refresh)),
+        )
+        .with_state(speaker.authority.clone())
+}
+
+fn keys_below(root: &str) -> Router<Authority> {
+    Router::new()
+        .route(
+            &format!("{root}/apiKeys"),
+            only(get(keys::list).post(keys::generate)),
+        )
+        .route(
+            &format!("{root}/apiKeys/{{key}}"),
+            only(get(keys::read).delete(keys::delete)),
+        )
+        .route(
+            &format!("{root}/apiKeys/{{key}}/disable"),
+            only(post(keys::disable)),
+        )
+        .route(
+            &format!("{root}/apiKeys/{{key}}/enable"),
+            only(post(keys::enable)),
+        )
+}
+
+/// Other methods are refused in the shape of the dialect.
+fn only(route: MethodRouter<Authority>) -> MethodRouter<Authority> {
+    route.fallback(|| async { No::of(StatusCode::METHOD_NOT_ALLOWED) })
 }

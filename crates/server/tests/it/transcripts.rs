@@ -9,7 +9,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde_json::Value;
 
-use crate::dialects::secure_access;
+use crate::dialects::{secure_access, security_cloud_control};
 use crate::house::{Answer, House};
 
 /// The most exchanges of one `@repeat`; above every limit that a transcript reaches.
@@ -18,6 +18,10 @@ const MOST_REPEATS: usize = 1000;
 testkit::on_each_engine! {
     async fn secure_access_keeps_what_its_contract_promises(database: testkit::Database) {
         play_all("secure_access", &database, async |house, name| secure_access::inhabit(house, name).await).await;
+    }
+
+    async fn security_cloud_control_keeps_what_its_contract_promises(database: testkit::Database) {
+        play_all("security_cloud_control", &database, async |house, name| security_cloud_control::inhabit(house, name).await).await;
     }
 }
 
@@ -288,6 +292,9 @@ fn fits(shape: &str, value: &Value, text: &str) -> bool {
         "secret" => all(44, |c| c.is_ascii_alphanumeric()),
         "jwt" => text.split('.').count() == 3 && text.starts_with("eyJ"),
         "time" => parts(&[4, 2, 2 + "T00:00:00Z".len()], '-') && text.ends_with('Z'),
+        "nanoseconds" => {
+            parts(&[4, 2, 2 + "T00:00:00.000000000Z".len()], '-') && text.ends_with('Z')
+        }
         "seconds" => text.parse::<u32>().is_ok_and(|seconds| seconds > 0),
         other => panic!("no shape is called {other}"),
     }
