@@ -3,6 +3,7 @@
 //! The operator's organization is the one with the number 1; it administers every other. A manager administers the
 //! organizations that it manages, and makes new ones of that kind only.
 
+mod region;
 mod settings;
 
 use std::sync::Arc;
@@ -10,7 +11,7 @@ use std::sync::Arc;
 use credential::event::Action;
 use credential::id::OrganizationId;
 use credential::name::Name;
-use credential::organization::{Organization, OrganizationKind};
+use credential::organization::{Organization, OrganizationKind, Region};
 use store::{Change, Found, View};
 
 pub use settings::OrganizationSettings;
@@ -62,6 +63,16 @@ impl Authority {
         caller: &Caller,
         command: CreateOrganization,
     ) -> Result<Done<Organization>, Failure> {
+        self.create_organization_in(caller, command, None).await
+    }
+
+    /// The same, and says where it is at home.
+    pub async fn create_organization_in(
+        &self,
+        caller: &Caller,
+        command: CreateOrganization,
+        region: Option<Region>,
+    ) -> Result<Done<Organization>, Failure> {
         let need = Need {
             scope: WRITE,
             organization: caller.organization,
@@ -107,6 +118,9 @@ impl Authority {
                     .into());
                 }
                 change.insert_organization(&organization, Action::OrganizationCreated, "{}")?;
+                if let Some(region) = &region {
+                    region::settle(change, organization.id, region)?;
+                }
                 Ok(organization)
             })
             .await?;

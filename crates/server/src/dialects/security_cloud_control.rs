@@ -4,8 +4,11 @@
 mod call;
 mod errors;
 mod keys;
+mod organizations;
+mod roles;
 mod token;
 mod translate;
+mod users;
 mod wire;
 
 use authority::Authority;
@@ -41,7 +44,36 @@ fn routes(speaker: &Speaker) -> Router {
             "/v1/organizations/{organization}/apiKeys/{key}/token",
             only(post(token::refresh)),
         )
+        .merge(organizations_and_people())
         .with_state(speaker.authority.clone())
+}
+
+fn organizations_and_people() -> Router<Authority> {
+    Router::new()
+        .route(
+            "/v1/organizations",
+            only(get(organizations::list).post(organizations::create)),
+        )
+        .route(
+            "/v1/organizations/{organization}",
+            only(get(organizations::read).put(organizations::rename)),
+        )
+        .route(
+            "/v1/organizations/{organization}/users",
+            only(get(users::list).patch(users::patch)),
+        )
+        .route(
+            "/v1/organizations/{organization}/users/{user}",
+            only(get(users::read).put(users::rename)),
+        )
+        .route(
+            "/v1/organizations/{organization}/roles",
+            only(get(roles::list)),
+        )
+        .route(
+            "/v1/organizations/{organization}/roles/{role}",
+            only(get(roles::read).patch(roles::assign)),
+        )
 }
 
 fn keys_below(root: &str) -> Router<Authority> {

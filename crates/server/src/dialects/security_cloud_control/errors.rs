@@ -80,10 +80,17 @@ impl No {
     }
 
     /// What is wrong, in words.
-    fn told(&self) -> String {
+    pub(super) fn told(&self) -> String {
         self.detail
             .clone()
             .unwrap_or_else(|| self.reason().to_owned())
+    }
+
+    /// Whether the whole call is over, rather than one of the things that it asks for.
+    pub(super) fn ends_the_call(&self) -> bool {
+        self.status == StatusCode::UNAUTHORIZED
+            || self.status == StatusCode::TOO_MANY_REQUESTS
+            || self.status.is_server_error()
     }
 
     /// One client shows only `error` and another prefers `message`, so both say it.

@@ -7,6 +7,7 @@ use credential::grant::Resources;
 use credential::id::RoleId;
 use credential::key::{Key, Maker, State};
 use credential::name::{Comment, Name};
+use credential::organization::{Organization, OrganizationKind, Region, User};
 use credential::role::Role;
 use credential::time::Instant;
 use jiff::Timestamp;
@@ -162,6 +163,135 @@ fn moment(text: &str) -> Option<Instant> {
             .map(|zoned| zoned.timestamp())
     })?;
     Some(Instant::from_millis(at.as_millisecond()))
+}
+
+/// What regions are called.
+const REGIONS: [(&str, &str); 4] = [
+    ("NAM", "North America"),
+    ("EMEA", "Europe, Middle East and Africa"),
+    ("APJC", "Asia Pacific, Japan and China"),
+    ("GLOBAL", "Global"),
+];
+
+/// Where an organization is at home of which nobody said it.
+pub(super) const HOME: &str = "NAM";
+
+/// A region of the vendor's.
+pub(super) fn region(code: &str) -> Result<Region, No> {
+    let known = REGIONS.iter().find(|(known, _)| *known == code);
+    let region = known.and_then(|(known, _)| Region::new(known).ok());
+    region.ok_or_else(|| No::bad_request("regionCode: expected NAM, EMEA, APJC or GLOBAL"))
+}
+
+/// The kind of an organization by their word.
+pub(super) fn organization_kind(word: &str) -> Result<OrganizationKind, No> {
+    [
+        OrganizationKind::Standalone,
+        OrganizationKind::Manager,
+        OrganizationKind::Managed,
+    ]
+    .into_iter()
+    .find(|kind| kind_word(*kind) == word)
+    .ok_or_else(|| No::bad_request("type: expected STANDALONE, MANAGER or MANAGED"))
+}
+
+fn kind_word(kind: OrganizationKind) -> &'static str {
+    match kind {
+        OrganizationKind::Standalone => "STANDALONE",
+        OrganizationKind::Manager => "MANAGER",
+        OrganizationKind::Managed => "MANAGED",
+    }
+}
+
+/// An organization as lists show it.
+pub(super) fn organization(
+    organization: &Organization,
+    region: Option<&Region>,
+) -> wire::Organization {
+    let code = region.map_or(HOME, Region::as_str);
+    let known = REGIONS.iter().find(|(known, _)| *known == code);
+    wire::Organization {
+        id: organization.id.to_string(),
+        name: organization.name.as_str().to_owned(),
+        region_code: code.to_owned(),
+        region_description: known.map_or(code, |(_, name)| *name).to_owned(),
+        created: seconds(organization.created_at),
+        kind: kind_word(organization.kind),
+        managed_org_ids: None,
+        manager_org_ids: None,
+    }
+}
+
+/// What the state of a person is called: nobody signs in who has no password yet.
+pub(super) fn user_status(world: &World, user: &User) -> &'static str {
+    match user.active {
+        false => "DISABLED",
+        true if world.has_password(user.id) => "ACTIVE",
+        true => "PENDING",
+    }
+}
+
+/// A person as they show them, with this word for the state.
+pub(super) fn user(user: &User, status: &'static str) -> wire::User {
+    let (first_name, last_name) = halves(&user.name);
+    wire::User {
+        id: user.id.to_string(),
+        email: user.email.as_str().to_owned(),
+        first_name: first_name.to_owned(),
+        last_name: last_name.to_owned(),
+        status,
+    }
+}
+
+/// A name in two, at its first space.
+pub(super) fn halves(name: &Name) -> (&str, &str) {
+    name.as_str().split_once(' ').unwrap_or((name.as_str(), ""))
+}
+
+/// A name of two halves, either of which may be empty.
+pub(super) fn whole(first: &str, last: &str) -> Result<Name, No> {
+    Name::new(format!("{} {}", first.trim(), last.trim()).trim())
+        .map_err(|why| No::bad_request(format!("firstName: {why}")))
+}
+
+/// A role as they show it.
+pub(super) fn role(world: &World, role: &Role) -> wire::Role {
+    let product = world.product(&role.product);
+    wire::Role {
+        id: role.id.to_string(),
+        display_name: display_name(role),
+        description: role.description.as_str().to_owned(),
+        kind: if role.is_built_in() {
+            "STATIC"
+        } else {
+            "CUSTOM"
+        },
+        products: vec![wire::Product {
+            key: PRODUCT_KEY,
+            name: product.map_or_else(String::new, |product| product.title.clone()),
+        }],
+    }
+}
+
+/// What came of one operation; a fault that would meet the others too ends the call.
+pub(super) fn result(
+    id: String,
+    kind: &'static str,
+    operation: String,
+    done: Result<(), No>,
+) -> Result<wire::OperationResult, No> {
+    let (status, message) = match done {
+        Ok(()) => ("success", None),
+        Err(no) if no.ends_the_call() => return Err(no),
+        Err(no) => ("failed", Some(no.told())),
+    };
+    Ok(wire::OperationResult {
+        id,
+        kind,
+        operation,
+        status,
+        message,
+    })
 }
 
 /// A moment in whole seconds.

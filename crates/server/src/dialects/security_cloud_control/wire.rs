@@ -83,3 +83,156 @@ pub(super) struct Key {
     pub(super) status: &'static str,
     pub(super) permissions: Vec<Permission>,
 }
+
+/// A list of organizations; the cursor is there where more follow.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Organizations {
+    pub(super) organizations: Vec<Organization>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) next_cursor: Option<String>,
+}
+
+/// An organization. The others that it stands to are told of one, not in lists.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Organization {
+    pub(super) id: String,
+    pub(super) name: String,
+    pub(super) region_code: String,
+    pub(super) region_description: String,
+    pub(super) created: String,
+    #[serde(rename = "type")]
+    pub(super) kind: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) managed_org_ids: Option<Vec<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) manager_org_ids: Option<Vec<String>>,
+}
+
+/// An organization to be made.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct NewOrganization {
+    pub(super) name: String,
+    pub(super) region_code: Option<String>,
+    #[serde(rename = "type")]
+    pub(super) kind: Option<String>,
+}
+
+/// Another name for an organization.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Renamed {
+    pub(super) name: String,
+}
+
+/// People.
+#[derive(Serialize)]
+pub(super) struct Users {
+    pub(super) users: Vec<User>,
+}
+
+/// A person.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct User {
+    pub(super) id: String,
+    pub(super) email: String,
+    pub(super) first_name: String,
+    pub(super) last_name: String,
+    pub(super) status: &'static str,
+}
+
+/// Another name for a person; what is not there stays.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct UserName {
+    pub(super) first_name: Option<String>,
+    pub(super) last_name: Option<String>,
+}
+
+/// What shall be done to people: a list, or one thing by itself, as the SDK sent it up to 1.0.4.
+#[derive(Deserialize)]
+#[serde(untagged)]
+pub(super) enum UserOperations {
+    /// A list.
+    List {
+        /// One after the other.
+        users: Vec<UserOperation>,
+    },
+    /// One.
+    One(UserOperation),
+}
+
+/// One thing that shall be done to a person.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct UserOperation {
+    pub(super) email: String,
+    pub(super) operation: String,
+    pub(super) first_name: Option<String>,
+    pub(super) last_name: Option<String>,
+    pub(super) is_admin: Option<bool>,
+}
+
+/// What came of operations.
+#[derive(Serialize)]
+pub(super) struct Results {
+    pub(super) results: Vec<OperationResult>,
+}
+
+/// What came of one operation.
+#[derive(Serialize)]
+pub(super) struct OperationResult {
+    pub(super) id: String,
+    #[serde(rename = "type")]
+    pub(super) kind: &'static str,
+    pub(super) operation: String,
+    pub(super) status: &'static str,
+    /// Why it failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) message: Option<String>,
+}
+
+/// Roles.
+#[derive(Serialize)]
+pub(super) struct Roles {
+    pub(super) roles: Vec<Role>,
+}
+
+/// A role.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Role {
+    pub(super) id: String,
+    pub(super) display_name: String,
+    pub(super) description: String,
+    #[serde(rename = "type")]
+    pub(super) kind: &'static str,
+    pub(super) products: Vec<Product>,
+}
+
+/// A product, as lists of roles name it.
+#[derive(Serialize)]
+pub(super) struct Product {
+    pub(super) key: &'static str,
+    pub(super) name: String,
+}
+
+/// Who shall, or shall not, have a role.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Assignments {
+    #[serde(default)]
+    pub(super) users: Vec<Assignment>,
+    #[serde(default)]
+    pub(super) groups: Vec<Assignment>,
+}
+
+/// One who shall, or shall not.
+#[derive(Deserialize)]
+pub(super) struct Assignment {
+    pub(super) operation: String,
+    pub(super) id: String,
+}

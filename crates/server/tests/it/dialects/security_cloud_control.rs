@@ -335,6 +335,16 @@ pub(crate) async fn inhabit(house: &House, name: &str) -> BTreeMap<String, Strin
         ("member_role".to_owned(), MEMBER.to_owned()),
         ("admin_role".to_owned(), ADMINISTRATOR.to_owned()),
     ]);
+    let foreign = house.key(
+        org,
+        "sample",
+        Kind::Static,
+        "foreign",
+        &["sample.orders:read"],
+    );
+    if let Shown::Static { secret } = &foreign.await.shown {
+        known.insert("foreign".to_owned(), secret.expose().to_owned());
+    }
     let narrow = narrow.to_string();
     for (who, organization, role) in [
         ("admin", org, ADMINISTRATOR),
