@@ -18,7 +18,7 @@ pub use store::keys::{KeyFilter, KeyOrder, KeyPlace};
 
 pub use bulk::{Bulk, BulkAction, BulkCreated, MAX_BULK};
 pub(crate) use draft::{admitted, new_family, within};
-pub use managed::Managed;
+pub use managed::{Managed, Pair};
 pub use mint::Shown;
 pub(crate) use mint::pair;
 

@@ -3,12 +3,15 @@
 //! The operator's organization is the one with the number 1; it administers every other. A manager administers the
 //! organizations that it manages, and makes new ones of that kind only.
 
+mod region;
 pub(crate) mod settings;
+
+use std::sync::Arc;
 
 use credential::event::Action;
 use credential::id::OrganizationId;
 use credential::name::Name;
-use credential::organization::{Organization, OrganizationKind};
+use credential::organization::{Organization, OrganizationKind, Region};
 use store::{Change, Found, View};
 
 pub use settings::OrganizationSettings;
@@ -60,6 +63,16 @@ impl Authority {
         caller: &Caller,
         command: CreateOrganization,
     ) -> Result<Done<Organization>, Failure> {
+        self.create_organization_in(caller, command, None).await
+    }
+
+    /// The same, and says where it is at home.
+    pub async fn create_organization_in(
+        &self,
+        caller: &Caller,
+        command: CreateOrganization,
+        region: Option<Region>,
+    ) -> Result<Done<Organization>, Failure> {
         let need = Need {
             scope: WRITE,
             organization: caller.organization,
@@ -105,6 +118,9 @@ impl Authority {
                     .into());
                 }
                 change.insert_organization(&organization, Action::OrganizationCreated, "{}")?;
+                if let Some(region) = &region {
+                    region::settle(change, organization.id, region)?;
+                }
                 Ok(organization)
             })
             .await?;
@@ -118,6 +134,19 @@ impl Authority {
         id: OrganizationId,
     ) -> Result<Organization, Failure> {
         self.seen_organization(caller, READ, id).await
+    }
+
+    /// An organization in which the caller may act at all: its own, or one that it manages. What it may do there is asked
+    /// by each use case; of any other it is told that there is none.
+    pub fn within_reach(
+        &self,
+        caller: &Caller,
+        id: OrganizationId,
+    ) -> Result<Arc<Organization>, Failure> {
+        let world = self.world();
+        let near = caller.organization == id || world.manages(caller.organization, id);
+        let known = world.organization(id).filter(|_| near);
+        Ok(known.cloned().ok_or(Refusal::NotFound("organization"))?)
     }
 
     /// A page of the organizations that the caller may see, in the order of their ids; `after` is the last id of the

@@ -21,7 +21,7 @@ use store::{Fault, Found, Issue};
 
 pub(crate) use claims::Checked;
 pub use claims::{BadToken, Claims, Written};
-pub use refresh::{NotRefreshed, RefreshedPair};
+pub use refresh::{NotRefreshed, RefreshedPair, Whose};
 pub use words::{About, OfSubject, Words};
 
 use crate::Authority;

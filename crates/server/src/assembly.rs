@@ -8,7 +8,7 @@ use std::sync::Arc;
 use authority::Authority;
 use axum::Router;
 use axum::extract::{Request, State};
-use axum::middleware::{Next, from_fn, from_fn_with_state};
+use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use tokio::sync::{oneshot, watch};
 use tokio::task::{JoinError, JoinHandle};
@@ -129,7 +129,7 @@ pub fn router(
     };
     Ok(refuse_methods(mounted.below(all))
         .layer(from_fn_with_state(by_host, ByHost::route))
-        .layer(from_fn(dialects::dress)))
+        .layer(from_fn_with_state(authority.clone(), dialects::dress)))
 }
 
 /// The policies that have an upstream here.

@@ -2,4 +2,5 @@
 
 mod across;
 pub(crate) mod secure_access;
+pub(crate) mod security_cloud_control;
 pub(crate) mod threat_response;

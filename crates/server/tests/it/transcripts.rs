@@ -9,7 +9,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde_json::Value;
 
-use crate::dialects::{secure_access, threat_response};
+use crate::dialects::{secure_access, security_cloud_control, threat_response};
 use crate::house::{Answer, House};
 
 /// The most exchanges of one `@repeat`; above every limit that a transcript reaches.
@@ -23,6 +23,10 @@ testkit::on_each_engine! {
     async fn threat_response_keeps_what_its_contract_promises(database: testkit::Database) {
         let inhabit = async |house: &House, name: &str| threat_response::inhabit(house, name).await;
         play_furnished("threat_response", &database, &threat_response::settings(), inhabit).await;
+    }
+
+    async fn security_cloud_control_keeps_what_its_contract_promises(database: testkit::Database) {
+        play_all("security_cloud_control", &database, async |house, name| security_cloud_control::inhabit(house, name).await).await;
     }
 }
 
@@ -301,6 +305,9 @@ fn fits(shape: &str, value: &Value, text: &str) -> bool {
         "secret" => all(44, |c| c.is_ascii_alphanumeric()),
         "jwt" => text.split('.').count() == 3 && text.starts_with("eyJ"),
         "time" => parts(&[4, 2, 2 + "T00:00:00Z".len()], '-') && text.ends_with('Z'),
+        "nanoseconds" => {
+            parts(&[4, 2, 2 + "T00:00:00.000000000Z".len()], '-') && text.ends_with('Z')
+        }
         "seconds" => text.parse::<u32>().is_ok_and(|seconds| seconds > 0),
         other => panic!("no shape is called {other}"),
     }

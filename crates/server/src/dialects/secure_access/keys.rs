@@ -209,7 +209,13 @@ impl<'a> Admin<'a> {
         let product = product()?;
         let page = self
             .authority
-            .managed_keys(&self.caller, &product, offset, most)
+            .managed_keys(
+                &self.caller,
+                self.caller.organization,
+                &product,
+                offset,
+                most,
+            )
             .await?;
         let world = self.authority.world();
         let ids: Vec<KeyId> = page.keys.iter().map(|key| key.id).collect();

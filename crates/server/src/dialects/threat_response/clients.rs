@@ -36,7 +36,13 @@ pub(super) async fn list(State(here): State<Here>, request: Request) -> Response
             let product = product()?;
             let page = visit
                 .authority
-                .managed_keys(&visit.caller, &product, 0, MOST_CLIENTS)
+                .managed_keys(
+                    &visit.caller,
+                    visit.caller.organization,
+                    &product,
+                    0,
+                    MOST_CLIENTS,
+                )
                 .await?;
             let world = visit.authority.world();
             let keys = page.keys.iter();
