@@ -102,9 +102,8 @@ impl Authority {
             return Ok(Err(NoToken::Client(Denial::Unknown)));
         };
         let ask = Ask {
-            scopes: &[],
-            resource: None,
             from: request.from,
+            ..Ask::default()
         };
         if let Verdict::Denied(denial) =
             decide(key, &proven.live.rights, world.standing(key), &ask, now)
@@ -382,9 +381,8 @@ impl Authority {
         }
         let from = key.addresses.networks().first().map(ipnet::IpNet::addr);
         let ask = Ask {
-            scopes: &[],
-            resource: None,
             from,
+            ..Ask::default()
         };
         let rights = proven.narrowed.as_deref().unwrap_or(&proven.live.rights);
         if let Verdict::Denied(_) = decide(key, rights, self.world().standing(key), &ask, now) {

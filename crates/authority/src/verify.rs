@@ -41,6 +41,8 @@ pub struct Question<'a> {
     pub scopes: &'a [Scope],
     /// The resource it reaches for, as `kind:id`.
     pub resource: Option<&'a str>,
+    /// Whether some resource that the credential reaches is enough, where none is named.
+    pub somewhere: bool,
     /// Where it comes from.
     pub from: Option<IpAddr>,
     /// What it costs.
@@ -77,6 +79,7 @@ impl<'a> Question<'a> {
             product: None,
             scopes: &[],
             resource: None,
+            somewhere: false,
             from: None,
             cost: 1,
             consume: true,
@@ -272,6 +275,7 @@ impl Authority {
         let ask = Ask {
             scopes: question.scopes,
             resource: question.resource,
+            somewhere: question.somewhere,
             from: question.from,
         };
         match decide(&live.key, rights, world.standing(&live.key), &ask, now) {

@@ -7,7 +7,7 @@ use authority::{Asker, Authority};
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, Method};
 
-use super::identity::Identity;
+use super::identity::{self, Identity};
 use super::refuse;
 use super::route::Rule;
 use super::{NoRoute, Policy};
@@ -99,7 +99,11 @@ pub async fn ask(
             return Err(no_route.into());
         }
     };
-    let Rule { scopes, cost } = question.rule;
+    let Rule {
+        scopes,
+        somewhere,
+        cost,
+    } = question.rule;
     let resource = question.resource.as_deref();
     let base = Question {
         route: question.route,
@@ -110,12 +114,18 @@ pub async fn ask(
         &Question {
             scopes,
             resource,
+            somewhere: *somewhere,
             cost: u64::from(*cost),
             ..base
         },
     )
     .await?;
-    let identity = Identity::of(&valid);
+    let mut identity = Identity::of(&valid);
+    if *somewhere {
+        let reached = valid.rights().reached(scopes);
+        identity.resources =
+            identity::resources(&reached).ok_or_else(refuse::too_many_resources)?;
+    }
     Ok(Passed {
         path: question.path,
         identity,
