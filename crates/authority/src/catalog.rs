@@ -11,7 +11,7 @@ use credential::key::Kind;
 use credential::limit::Limit;
 use credential::role::{Comment, ProductName, Role, RoleName};
 use credential::scope::{Algebra, Aliases, Scope};
-use credential::time::Span;
+use credential::time::{Instant, Span, Term};
 use serde::Deserialize;
 use store::catalogs::Catalog;
 use store::change::{MAX_PAGE, NO_DETAIL};
@@ -68,6 +68,8 @@ pub struct Product {
     pub resource_kinds: BTreeSet<String>,
     /// Its built-in roles.
     pub roles: Vec<Role>,
+    /// Those of them that are given only with what they reach said: listed, or expressly all.
+    pub named_reach: BTreeSet<RoleId>,
     /// Whether organizations may define roles for it.
     pub custom_roles: bool,
     /// The kinds of key that may be made.
@@ -84,6 +86,8 @@ pub struct Product {
     pub max_addresses: usize,
     /// The expiry of a key whose maker names none; `None` is never.
     pub default_lifetime: Option<Span>,
+    /// The lives of keys that are offered for choice, in this order.
+    pub periods: Vec<Period>,
     /// The longest expiry; `None` is any.
     pub max_lifetime: Option<Span>,
     /// How long the previous secret lives on when nobody says.
@@ -102,6 +106,17 @@ pub struct Product {
     pub digest: String,
     /// The file's text.
     pub text: String,
+}
+
+/// A life of a key that is offered for choice.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Period {
+    /// What people call it; unique in the product.
+    pub name: String,
+    /// How long it is.
+    pub term: Term,
+    /// Whether a key gets it whose maker chooses none.
+    pub default: bool,
 }
 
 /// What a catalog says of a scope.
@@ -387,6 +402,15 @@ impl Product {
                 "a client's id is shown with its secret before it could be numbered".to_owned(),
             ));
         }
+        let periods = periods(&written.keys).map_err(bad)?;
+        let asks_for_reach = |role: &&RoleText| role.reach == Some(RoleReach::Named);
+        let named_reach = written.roles.iter().filter(asks_for_reach);
+        let named_reach: BTreeSet<RoleId> = named_reach.map(|role| role.id).collect();
+        if !named_reach.is_empty() && written.resource_kinds.is_empty() {
+            return Err(bad(
+                "a role asks for resources and there are none".to_owned()
+            ));
+        }
         let positive = |seconds: Option<i64>| seconds.map(Span::from_secs);
         Ok(Product {
             name,
@@ -397,6 +421,7 @@ impl Product {
             aliases: Aliases::new(),
             resource_kinds: written.resource_kinds.into_iter().collect(),
             roles,
+            named_reach,
             custom_roles: written.custom_roles,
             kinds: written.kinds,
             owner: written.owner,
@@ -405,6 +430,7 @@ impl Product {
             administrators: written.keys.administrators,
             max_addresses: written.keys.max_addresses,
             default_lifetime: positive(written.keys.default_lifetime_seconds),
+            periods,
             max_lifetime: positive(written.keys.max_lifetime_seconds),
             default_overlap: Span::from_secs(written.rotation.default_overlap_seconds),
             max_overlap: Span::from_secs(written.rotation.max_overlap_seconds),
@@ -438,6 +464,22 @@ impl Product {
                 && self.algebra.covers(std::slice::from_ref(&scope), known)
         };
         self.scopes.keys().find(same).cloned()
+    }
+
+    /// When a key ends that is made at `now` and whose maker says nothing; `None` is never.
+    pub fn default_expiry(&self, now: Instant) -> Option<Instant> {
+        let period = self.periods.iter().find(|period| period.default);
+        match period {
+            Some(period) => Some(period.term.after(now)),
+            None => self.default_lifetime.map(|life| now + life),
+        }
+    }
+
+    /// The period of that name, letter case apart.
+    pub fn period(&self, name: &str) -> Option<&Period> {
+        self.periods
+            .iter()
+            .find(|period| period.name.to_lowercase() == name.to_lowercase())
     }
 
     /// The limit of that name.
@@ -578,7 +620,50 @@ struct KeysText {
     administrators: Administrators,
     max_addresses: usize,
     default_lifetime_seconds: Option<i64>,
+    #[serde(default)]
+    periods: Vec<PeriodText>,
     max_lifetime_seconds: Option<i64>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PeriodText {
+    name: String,
+    days: Option<u32>,
+    months: Option<u32>,
+    #[serde(default)]
+    default: bool,
+}
+
+/// The periods of a file; a name, a length and the default must each mean one thing.
+fn periods(keys: &KeysText) -> Result<Vec<Period>, String> {
+    let mut periods: Vec<Period> = Vec::new();
+    for written in &keys.periods {
+        let name = written.name.clone();
+        let bad = |why: &str| Err(format!("period {name:?}: {why}"));
+        let term = match (written.days, written.months) {
+            (Some(days @ 1..), None) => Term::Days(days),
+            (None, Some(months @ 1..)) => Term::Months(months),
+            _ => return bad("expected either days or months, 1 or more"),
+        };
+        if periods
+            .iter()
+            .any(|other| other.name.to_lowercase() == name.to_lowercase())
+        {
+            return bad("it stands twice");
+        }
+        let other_default =
+            keys.default_lifetime_seconds.is_some() || periods.iter().any(|other| other.default);
+        if written.default && other_default {
+            return bad("there is another default");
+        }
+        periods.push(Period {
+            name,
+            term,
+            default: written.default,
+        });
+    }
+    Ok(periods)
 }
 
 #[derive(Deserialize)]
@@ -627,9 +712,18 @@ struct ScopeText {
 #[serde(deny_unknown_fields)]
 struct RoleText {
     id: RoleId,
+    reach: Option<RoleReach>,
     name: String,
     description: String,
     scopes: Vec<String>,
+}
+
+/// Whether giving a role says what it reaches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum RoleReach {
+    /// It does.
+    Named,
 }
 
 #[cfg(test)]
@@ -653,5 +747,45 @@ mod tests {
             .replacen("\"sample.orders:read\",", "\"sample.orders:raed\",", 1);
         let error = Product::parse("demo.toml", &text).unwrap_err().to_string();
         assert!(error.contains("sample.orders:raed"), "{error}");
+    }
+
+    #[test]
+    fn a_period_has_one_length_and_one_is_the_default() {
+        let with = |periods: &str| {
+            let text =
+                BUILT_IN[2]
+                    .1
+                    .replacen("[keys]", &format!("[keys]\nperiods = [{periods}]"), 1);
+            Product::parse("demo.toml", &text).map_err(|error| error.to_string())
+        };
+        let six = "{ name = \"Six months\", months = 6, default = true }";
+        let product = with(&format!("{six}, {{ name = \"A day\", days = 1 }}")).unwrap();
+        assert_eq!(product.period("six MONTHS").unwrap().term, Term::Months(6));
+        let now = Instant::from_millis(1_756_641_600_000);
+        assert_eq!(
+            product.default_expiry(now).unwrap().millis(),
+            1_772_280_000_000,
+            "31 August to 28 February"
+        );
+        for (periods, part) in [
+            ("{ name = \"x\" }".to_owned(), "days or months"),
+            ("{ name = \"x\", days = 0 }".to_owned(), "days or months"),
+            (
+                "{ name = \"x\", days = 1, months = 1 }".to_owned(),
+                "days or months",
+            ),
+            (
+                format!("{six}, {{ name = \"six Months\", days = 1 }}"),
+                "twice",
+            ),
+            (
+                format!("{six}, {{ name = \"x\", days = 1, default = true }}"),
+                "default",
+            ),
+            ("{ name = \"x\", weeks = 1 }".to_owned(), "weeks"),
+        ] {
+            let error = with(&periods).unwrap_err();
+            assert!(error.contains(part), "{error}");
+        }
     }
 }

@@ -11,7 +11,7 @@ use credential::id::{KeyId, OrganizationId, RoleId, UserId};
 use credential::key::{Addresses, ExpiryChange, Key, Kind};
 use credential::limit::Limit;
 use credential::role::{Comment, Name, ProductName};
-use credential::time::Instant;
+use credential::time::{Instant, Term};
 use store::{Fault, Found, View};
 
 pub use store::keys::{KeyFilter, KeyOrder, KeyPlace};
@@ -65,7 +65,7 @@ pub struct CreateKey {
 }
 
 /// Until when a new key is good.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Expiry {
     /// As long as its product says when nobody says.
     Default,
@@ -73,6 +73,10 @@ pub enum Expiry {
     Never,
     /// Until that moment.
     At(Instant),
+    /// For that long from when it is made.
+    In(Term),
+    /// For the period that its product has under this name.
+    Period(String),
 }
 
 /// Grants as a caller spells them: scopes as text, in any case that the product allows.
