@@ -338,12 +338,13 @@ impl Authority {
             return Ok(None);
         };
         if claims.key != key
-            || claims.expires_at <= now
+            || claims.ends().is_some_and(|end| end <= now)
             || self.world().revoked.contains(&claims.id)
         {
             return Ok(None);
         }
-        let (id, until) = (claims.id, claims.expires_at);
+        // A revocation is kept for as long as the token could come back.
+        let (id, until) = (claims.id, claims.ends().unwrap_or(Instant::MAX));
         let changed = self
             .store()
             .change(

@@ -472,14 +472,15 @@ impl Authority {
             .any(|credential| credential.generation == claims.generation);
         let flaw = if live.key.is_revoked() || self.0.world.load().revoked.contains(&claims.id) {
             Some(Denial::Revoked)
-        } else if now >= claims.expires_at {
+        } else if claims.ends().is_some_and(|end| now >= end) {
             Some(Denial::Expired)
         } else {
             replaced.then_some(Denial::Revoked)
         };
-        // The token of a key without an expiry names the last second there is.
-        let until = Some(claims.expires_at).filter(|at| at.seconds() < Instant::MAX.seconds());
-        let expires_at = [live.key.expires_at, until].into_iter().flatten().min();
+        let expires_at = [live.key.expires_at, claims.ends()]
+            .into_iter()
+            .flatten()
+            .min();
         let narrowed = checked.worth(&live);
         let generation = claims.generation;
         let form = Form::Jwt(claims);
