@@ -1,6 +1,7 @@
 //! Access tokens: issued for client credentials, refreshed, asked about, revoked.
 
 mod claims;
+mod person;
 mod refresh;
 
 use std::net::IpAddr;
@@ -19,6 +20,7 @@ use store::{Fault, Found, Issue};
 
 pub(crate) use claims::Checked;
 pub use claims::{Claims, Written};
+pub use person::SignedIn;
 pub use refresh::{NotRefreshed, RefreshedPair};
 
 use crate::Authority;
