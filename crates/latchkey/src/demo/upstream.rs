@@ -55,6 +55,9 @@ const APIS: [fn(&Asked<'_>) -> Option<Answer>; 6] = [
     cortex::answer,
 ];
 
+/// Those whose answers are more than a status and JSON; they are asked first.
+const PLAIN: [fn(&Asked<'_>) -> Option<Response<Full<Bytes>>>; 1] = [securecloud::plain];
+
 impl Upstream {
     pub(super) async fn bind() -> anyhow::Result<Self> {
         let listener = TcpListener::bind(("127.0.0.1", 0))
@@ -102,12 +105,14 @@ async fn served(request: Request<Incoming>) -> Response<Full<Bytes>> {
         ));
     };
     let body = body.to_bytes();
-    written(answer(&Asked {
+    let asked = Asked {
         method: &head.method,
         path: head.uri.path(),
         headers: &head.headers,
         body: &body,
-    }))
+    };
+    let plain = PLAIN.iter().find_map(|api| api(&asked));
+    plain.unwrap_or_else(|| written(answer(&asked)))
 }
 
 fn answer(asked: &Asked<'_>) -> Answer {

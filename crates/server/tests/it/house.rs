@@ -12,7 +12,7 @@ use authority::settings::PasswordCost;
 use authority::{Authority, Caller, MasterKeys, Opening, Settings};
 use axum::Router;
 use axum::body::Body;
-use axum::routing::get;
+use axum::routing::any;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use credential::grant::Resources;
@@ -40,6 +40,9 @@ pub(crate) const ISSUER: &str = "https://keys.example";
 /// Two APIs behind the gateway, one of which does not answer.
 const GATEWAY: &str = r#"
 [gateway.upstreams.products]
+url = "http://UPSTREAM"
+
+[gateway.upstreams.sample]
 url = "http://UPSTREAM"
 
 [gateway.upstreams.down]
@@ -75,6 +78,9 @@ methods = ["GET"]
 path = "/policies/v2/rules"
 scopes = ["policies.rules:read"]
 "#;
+
+/// What the keys of SecureCloud open in the demo, with the same upstream.
+const SECURECLOUD: &str = include_str!("../../../latchkey/src/demo/settings/securecloud.toml");
 
 /// See the module's text.
 pub(crate) struct House {
@@ -138,7 +144,7 @@ impl House {
         })
         .await
         .unwrap();
-        let file = format!("{GATEWAY}\n{settings}")
+        let file = format!("{GATEWAY}\n{SECURECLOUD}\n{settings}")
             .replace("UPSTREAM", &upstream().await)
             .replace("NOWHERE", &nowhere().await);
         let sources = Sources {
@@ -333,10 +339,25 @@ async fn upstream() -> String {
             .get("x-latchkey-key-id")
             .and_then(|key| key.to_str().ok())
             .unwrap_or_default();
-        serde_json::json!({ "key": key, "credential": headers.contains_key("authorization") })
-            .to_string()
+        let body =
+            serde_json::json!({ "key": key, "credential": headers.contains_key("authorization") })
+                .to_string();
+        let told = |name: &str| {
+            let value = headers.get(format!("x-latchkey-{name}"));
+            (
+                format!("told-{name}"),
+                value
+                    .and_then(|value| value.to_str().ok())
+                    .unwrap_or_default()
+                    .to_owned(),
+            )
+        };
+        (
+            axum::response::AppendHeaders(["resources", "roles"].map(told)),
+            body,
+        )
     };
-    let router = Router::new().fallback(get(tell));
+    let router = Router::new().fallback(any(tell));
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move { axum::serve(listener, router).await });

@@ -9,7 +9,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde_json::Value;
 
-use crate::dialects::secure_access;
+use crate::dialects::{secure_access, securecloud};
 use crate::house::{Answer, House};
 
 /// The most exchanges of one `@repeat`; above every limit that a transcript reaches.
@@ -18,6 +18,10 @@ const MOST_REPEATS: usize = 1000;
 testkit::on_each_engine! {
     async fn secure_access_keeps_what_its_contract_promises(database: testkit::Database) {
         play_all("secure_access", &database, async |house, name| secure_access::inhabit(house, name).await).await;
+    }
+
+    async fn securecloud_keeps_what_its_contract_promises(database: testkit::Database) {
+        play_all("securecloud", &database, async |house, name| securecloud::inhabit(house, name).await).await;
     }
 }
 
