@@ -45,6 +45,9 @@ struct Asked<'r> {
 /// An answer that is JSON.
 type Answer = (StatusCode, Value);
 
+/// An answer that is more than a status and JSON.
+type Plain = Response<Full<Bytes>>;
+
 /// The sample APIs; each says nothing about what it does not have.
 const APIS: [fn(&Asked<'_>) -> Option<Answer>; 6] = [
     sample::answer,
@@ -55,8 +58,8 @@ const APIS: [fn(&Asked<'_>) -> Option<Answer>; 6] = [
     cortex::answer,
 ];
 
-/// Those whose answers are more than a status and JSON; they are asked first.
-const PLAIN: [fn(&Asked<'_>) -> Option<Response<Full<Bytes>>>; 1] = [securecloud::plain];
+/// Those that have such answers; they are asked first.
+const PLAIN: [fn(&Asked<'_>) -> Option<Plain>; 1] = [securecloud::plain];
 
 impl Upstream {
     pub(super) async fn bind() -> anyhow::Result<Self> {
