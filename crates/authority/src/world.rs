@@ -171,20 +171,21 @@ impl World {
         key.owner.is_some() && self.products.get(&key.product).is_some_and(owes_nothing)
     }
 
-    /// The names of the roles that a key has; a person's own has those of the person.
+    /// The names of the roles that a key has; a person's own has those of the person and of their groups.
     pub(crate) fn role_names(&self, key: &Key) -> Vec<String> {
-        let owner = key.owner.filter(|_| self.is_own(key));
-        let granted = match owner.map(|owner| self.users.get(&owner)) {
-            None => key.grants.roles(),
-            Some(Some(user)) => &user.roles,
-            Some(None) => &[],
+        let name = |role: RoleId| {
+            let role = self.role(role).filter(|role| !role.deleted)?;
+            (role.product == key.product).then(|| role.name.as_str().to_owned())
         };
-        granted
-            .iter()
-            .filter_map(|grant| self.role(grant.role))
-            .filter(|role| !role.deleted && role.product == key.product)
-            .map(|role| role.name.as_str().to_owned())
-            .collect()
+        let owner = key.owner.filter(|_| self.is_own(key));
+        let Some(owner) = owner else {
+            let granted = key.grants.roles().iter();
+            return granted.filter_map(|grant| name(grant.role)).collect();
+        };
+        let user = self.users.get(&owner);
+        let given = user.map(|user| self.given_to(user)).unwrap_or_default();
+        let roles: BTreeSet<RoleId> = given.iter().flatten().map(|grant| grant.role).collect();
+        roles.into_iter().filter_map(name).collect()
     }
 
     /// What a key is worth: its grants; and where its product asks for it, or it is a person's own, no more than its
