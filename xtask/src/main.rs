@@ -14,6 +14,7 @@ mod leaks;
 mod native;
 mod python;
 mod random;
+mod securecloud;
 mod seed;
 mod served;
 mod services;

@@ -6,6 +6,7 @@ use crate::crash;
 use crate::demo;
 use crate::fuzz;
 use crate::leaks;
+use crate::securecloud;
 use crate::seed;
 use crate::services::{self, POSTGRES};
 use crate::shell::{cargo, in_ci, run as shell, watch};
@@ -14,7 +15,7 @@ use crate::threat_response;
 use crate::tidy;
 
 /// The stages in their order: what fails soonest comes first.
-pub(crate) const STAGES: [&str; 11] = [
+pub(crate) const STAGES: [&str; 12] = [
     "format",
     "tidy",
     "clippy",
@@ -23,6 +24,7 @@ pub(crate) const STAGES: [&str; 11] = [
     "pasted-line",
     "secure-access",
     "threat-response",
+    "securecloud",
     "crash",
     "leaks",
     "fuzz",
@@ -80,6 +82,7 @@ fn stage(name: &str, release: bool) -> Result<Tally> {
         "pasted-line" => seed::pasted_line(&demo::binary(release)?),
         "secure-access" => seed::secure_access(&demo::binary(release)?),
         "threat-response" => threat_response::client(&demo::binary(release)?),
+        "securecloud" => securecloud::walk(&demo::binary(release)?),
         "crash" => crash::short(release),
         "leaks" => leaks::run(release),
         _ => fuzz::native_api(&demo::binary(release)?),

@@ -265,9 +265,8 @@ impl Authority {
         let world = self.world_around(view, &key, needs)?;
         let rights = world.worth(&key);
         let ask = Ask {
-            scopes: &[],
-            resource: None,
             from: caller.address,
+            ..Ask::default()
         };
         if let Verdict::Denied(_) = decide(&key, &rights, world.standing(&key), &ask, now) {
             return Err(Refusal::Restricted.into());

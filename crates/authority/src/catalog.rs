@@ -1,6 +1,7 @@
 //! Products as data. A catalog file declares one product: its scopes, built-in roles, kinds of key, lifetimes and limits;
 //! `catalogs/README.md` tells the shape. The code knows no product by name but its own, `latchkey`.
 
+mod period;
 mod presets;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,6 +19,9 @@ use serde::Deserialize;
 use store::catalogs::Catalog;
 use store::change::{MAX_PAGE, NO_DETAIL};
 use store::{Change, Fault, Found};
+
+pub use period::Period;
+use period::PeriodText;
 
 use crate::Authority;
 use crate::failure::Failure;
@@ -75,6 +79,8 @@ pub struct Product {
     pub resource_kinds: BTreeSet<String>,
     /// Its built-in roles.
     pub roles: Vec<Role>,
+    /// Those of them that are given only with what they reach said: listed, or expressly all.
+    pub named_reach: BTreeSet<RoleId>,
     /// Whether organizations may define roles for it.
     pub custom_roles: bool,
     /// The kinds of key that may be made.
@@ -95,6 +101,8 @@ pub struct Product {
     pub max_addresses: usize,
     /// The expiry of a key whose maker names none; `None` is never.
     pub default_lifetime: Option<Span>,
+    /// The lives of keys that are offered for choice, in this order.
+    pub periods: Vec<Period>,
     /// The longest expiry; `None` is any.
     pub max_lifetime: Option<Span>,
     /// How long the previous secret lives on when nobody says.
@@ -409,6 +417,15 @@ impl Product {
                 "a client's id is shown with its secret before it could be numbered".to_owned(),
             ));
         }
+        let periods = period::read(&written.keys).map_err(bad)?;
+        let asks_for_reach = |role: &&RoleText| role.reach == Some(RoleReach::Named);
+        let named_reach = written.roles.iter().filter(asks_for_reach);
+        let named_reach: BTreeSet<RoleId> = named_reach.map(|role| role.id).collect();
+        if !named_reach.is_empty() && written.resource_kinds.is_empty() {
+            return Err(bad(
+                "a role asks for resources and there are none".to_owned()
+            ));
+        }
         let positive = |seconds: Option<i64>| seconds.map(Span::from_secs);
         Ok(Product {
             name,
@@ -420,6 +437,7 @@ impl Product {
             aliases,
             resource_kinds: written.resource_kinds.into_iter().collect(),
             roles,
+            named_reach,
             custom_roles: written.custom_roles,
             kinds: written.kinds,
             owner: written.owner,
@@ -430,6 +448,7 @@ impl Product {
             reports_calls: written.reports_calls,
             max_addresses: written.keys.max_addresses,
             default_lifetime: positive(written.keys.default_lifetime_seconds),
+            periods,
             max_lifetime: positive(written.keys.max_lifetime_seconds),
             default_overlap: Span::from_secs(written.rotation.default_overlap_seconds),
             max_overlap: Span::from_secs(written.rotation.max_overlap_seconds),
@@ -591,6 +610,8 @@ struct KeysText {
     administers_only: bool,
     max_addresses: usize,
     default_lifetime_seconds: Option<i64>,
+    #[serde(default)]
+    periods: Vec<PeriodText>,
     max_lifetime_seconds: Option<i64>,
 }
 
@@ -664,9 +685,18 @@ impl Names {
 #[serde(deny_unknown_fields)]
 struct RoleText {
     id: RoleId,
+    reach: Option<RoleReach>,
     name: String,
     description: String,
     scopes: Vec<String>,
+}
+
+/// Whether giving a role says what it reaches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum RoleReach {
+    /// It does.
+    Named,
 }
 
 #[cfg(test)]

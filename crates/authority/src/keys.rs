@@ -5,13 +5,14 @@ mod change;
 mod draft;
 mod managed;
 mod mint;
+mod own;
 
 use credential::grant::Resources;
 use credential::id::{KeyId, OrganizationId, RoleId, UserId};
 use credential::key::{Addresses, ExpiryChange, Key, Kind};
 use credential::limit::Limit;
 use credential::role::{Comment, Name, ProductName};
-use credential::time::Instant;
+use credential::time::{Instant, Term};
 use store::{Fault, Found, View};
 
 pub use store::keys::{KeyFilter, KeyOrder, KeyPlace};
@@ -21,6 +22,7 @@ pub(crate) use draft::{admitted, new_family, within};
 pub use managed::{Managed, Pair};
 pub use mint::Shown;
 pub(crate) use mint::pair;
+pub(crate) use own::{begin_own_keys_anew, own_grants, own_key_id};
 
 use crate::Authority;
 use crate::caller::{Caller, Need, administers_keys};
@@ -65,7 +67,7 @@ pub struct CreateKey {
 }
 
 /// Until when a new key is good.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Expiry {
     /// As long as its product says when nobody says.
     Default,
@@ -73,6 +75,10 @@ pub enum Expiry {
     Never,
     /// Until that moment.
     At(Instant),
+    /// For that long from when it is made.
+    In(Term),
+    /// For the period that its product has under this name.
+    Period(String),
 }
 
 /// Grants as a caller spells them: scopes as text, in any case that the product allows.

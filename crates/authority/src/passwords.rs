@@ -28,6 +28,7 @@ use crate::Authority;
 use crate::act::{Done, refuse_stale};
 use crate::caller::Caller;
 use crate::failure::{Failure, Refusal};
+use crate::keys::begin_own_keys_anew;
 use crate::settings::PasswordCost;
 use crate::users::{WRITE, latchkey, may_give_all_of, need, stored};
 use crate::world::World;
@@ -132,6 +133,7 @@ impl Authority {
             true => Vec::new(),
             false => vec![need(WRITE, seen.organization)],
         };
+        let (known, now) = (self.world(), self.now());
         self.act(caller, needs, rule, move |change| {
             let user = stored(change, id)?;
             refuse_stale(user.version, version)?;
@@ -147,6 +149,7 @@ impl Authority {
                 None if change.password(id)?.is_some() => change.remove_password(id)?,
                 None => {}
             }
+            begin_own_keys_anew(change, &known, &user, now)?;
             Ok(user)
         })
         .await

@@ -1,6 +1,7 @@
 //! Access tokens: issued for client credentials, refreshed, asked about, revoked.
 
 mod claims;
+mod person;
 mod refresh;
 mod words;
 
@@ -21,6 +22,7 @@ use store::{Fault, Found, Issue};
 
 pub(crate) use claims::Checked;
 pub use claims::{BadToken, Claims, Written};
+pub use person::SignedIn;
 pub use refresh::{NotRefreshed, RefreshedPair, Whose};
 pub use words::{About, OfSubject, Words};
 
@@ -127,9 +129,8 @@ impl Authority {
             call.is_by(&world, key);
         }
         let ask = Ask {
-            scopes: &[],
-            resource: None,
             from: request.from,
+            ..Ask::default()
         };
         if let Verdict::Denied(denial) =
             decide(key, &proven.live.rights, world.standing(key), &ask, now)
@@ -415,12 +416,13 @@ impl Authority {
             return Ok(None);
         };
         if claims.key != key
-            || claims.expires_at <= now
+            || claims.ends().is_some_and(|end| end <= now)
             || self.world().revoked.contains(&claims.id)
         {
             return Ok(None);
         }
-        let (id, until) = (claims.id, claims.expires_at);
+        // A revocation is kept for as long as the token could come back.
+        let (id, until) = (claims.id, claims.ends().unwrap_or(Instant::MAX));
         let changed = self
             .store()
             .change(
@@ -458,9 +460,8 @@ impl Authority {
         }
         let from = key.addresses.networks().first().map(ipnet::IpNet::addr);
         let ask = Ask {
-            scopes: &[],
-            resource: None,
             from,
+            ..Ask::default()
         };
         let rights = proven.narrowed.as_deref().unwrap_or(&proven.live.rights);
         if let Verdict::Denied(_) = decide(key, rights, self.world().standing(key), &ask, now) {

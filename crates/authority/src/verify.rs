@@ -42,6 +42,8 @@ pub struct Question<'a> {
     pub scopes: &'a [Scope],
     /// The resource it reaches for, as `kind:id`.
     pub resource: Option<&'a str>,
+    /// Whether some resource that the credential reaches is enough, where none is named.
+    pub somewhere: bool,
     /// Where it comes from.
     pub from: Option<IpAddr>,
     /// What it costs.
@@ -80,6 +82,7 @@ impl<'a> Question<'a> {
             product: None,
             scopes: &[],
             resource: None,
+            somewhere: false,
             from: None,
             cost: 1,
             consume: true,
@@ -301,6 +304,7 @@ impl Authority {
         let ask = Ask {
             scopes: question.scopes,
             resource: question.resource,
+            somewhere: question.somewhere,
             from: question.from,
         };
         match decide(&live.key, rights, world.standing(&live.key), &ask, now) {
@@ -501,7 +505,7 @@ impl Authority {
             .is_some_and(|organization| !world.may_act_for(&live.key, organization));
         let flaw = if live.key.is_revoked() || world.revoked.contains(&claims.id) {
             Some(Denial::Revoked)
-        } else if now >= claims.expires_at {
+        } else if claims.ends().is_some_and(|end| now >= end) {
             Some(Denial::Expired)
         } else {
             // An organization that is not managed now, or not active, may be again.
@@ -511,9 +515,10 @@ impl Authority {
                 (false, false) => None,
             }
         };
-        // The token of a key without an expiry names the last second there is.
-        let until = Some(claims.expires_at).filter(|at| at.seconds() < Instant::MAX.seconds());
-        let expires_at = [live.key.expires_at, until].into_iter().flatten().min();
+        let expires_at = [live.key.expires_at, claims.ends()]
+            .into_iter()
+            .flatten()
+            .min();
         let narrowed = checked.worth(&live);
         let generation = claims.generation;
         let form = Form::Jwt(claims);

@@ -49,6 +49,15 @@ impl World {
         self.organizations.get(&id)
     }
 
+    /// The organization of that number.
+    pub fn organization_numbered(&self, number: i64) -> Option<OrganizationId> {
+        let numbered = |known: &&Arc<Organization>| known.number == number;
+        self.organizations
+            .values()
+            .find(numbered)
+            .map(|known| known.id)
+    }
+
     /// The role of that id, deleted or not.
     pub fn role(&self, id: RoleId) -> Option<&Arc<Role>> {
         self.roles.get(&id)
@@ -165,14 +174,40 @@ impl World {
         Rights::of(grants, role, product.algebra)
     }
 
-    /// What a key is worth: its grants, and where its product asks for it, no more than its owner's now.
+    /// Whether it is a person's own: the one in whose name they act in a product whose other keys owe nothing to anybody.
+    pub fn is_own(&self, key: &Key) -> bool {
+        let owes_nothing = |product: &Arc<Product>| product.owner == OwnerRule::None;
+        key.owner.is_some() && self.products.get(&key.product).is_some_and(owes_nothing)
+    }
+
+    /// The names of the roles that a key has; a person's own has those of the person and of their groups.
+    pub(crate) fn role_names(&self, key: &Key) -> Vec<String> {
+        let name = |role: RoleId| {
+            let role = self.role(role).filter(|role| !role.deleted)?;
+            (role.product == key.product).then(|| role.name.as_str().to_owned())
+        };
+        let owner = key.owner.filter(|_| self.is_own(key));
+        let Some(owner) = owner else {
+            let granted = key.grants.roles().iter();
+            return granted.filter_map(|grant| name(grant.role)).collect();
+        };
+        let user = self.users.get(&owner);
+        let given = user.map(|user| self.given_to(user)).unwrap_or_default();
+        let roles: BTreeSet<RoleId> = given.iter().flatten().map(|grant| grant.role).collect();
+        roles.into_iter().filter_map(name).collect()
+    }
+
+    /// What a key is worth: its grants; and where its product asks for it, or it is a person's own, no more than its
+    /// owner's now.
     pub(crate) fn worth(&self, key: &Key) -> Rights {
         let Some(product) = self.products.get(&key.product) else {
             return Rights::none(credential::scope::Algebra::Slash);
         };
         let granted = self.rights(product, key.organization, &key.grants);
         match (product.owner, key.owner) {
-            (OwnerRule::Live, Some(owner)) => granted.intersect(&self.user_rights(product, owner)),
+            (OwnerRule::Live | OwnerRule::None, Some(owner)) => {
+                granted.intersect(&self.user_rights(product, owner))
+            }
             _ => granted,
         }
     }
@@ -191,14 +226,10 @@ impl World {
         let active = |id: &OrganizationId| self.organizations.get(id).filter(|found| found.active);
         let organization = active(&key.organization)
             .is_some_and(|own| own.parent.is_none_or(|parent| active(&parent).is_some()));
-        let depends = self
-            .products
-            .get(&key.product)
-            .is_none_or(|product| product.owner != OwnerRule::None);
-        let owner = match key.owner {
-            Some(owner) if depends => self.users.get(&owner).is_some_and(|user| user.active),
-            _ => true,
-        };
+        // A key without an owner depends on nobody; where a product's keys owe nothing, only a person's own has one.
+        let owner = key
+            .owner
+            .is_none_or(|owner| self.users.get(&owner).is_some_and(|user| user.active));
         Standing {
             organization,
             owner,

@@ -10,7 +10,7 @@ use credential::id::{FamilyId, KeyId, OrganizationId, UserId};
 use credential::key::{Addresses, Credential, Key, Maker, Proof, State};
 use credential::role::ProductName;
 use credential::scope::Scope;
-use credential::time::Instant;
+use credential::time::{Instant, Term};
 use store::Fault;
 use store::change::NO_DETAIL;
 use store::keys::KEY_NAME;
@@ -71,12 +71,14 @@ impl Authority {
         let addresses = fits(product, command.addresses)?;
         let expires_at = match command.expiry {
             Expiry::Never => None,
-            Expiry::Default => product.default_lifetime.map(|life| now + life),
-            Expiry::At(at) if at <= now => {
-                return Err(credential::key::Refusal::ExpiryInThePast.into());
-            }
+            Expiry::Default => product.default_expiry(now),
+            Expiry::In(term) => Some(term.after(now)),
+            Expiry::Period(name) => Some(named_period(product, &name)?.after(now)),
             Expiry::At(at) => Some(at),
         };
+        if expires_at.is_some_and(|at| at <= now) {
+            return Err(credential::key::Refusal::ExpiryInThePast.into());
+        }
         bounded(product, now, expires_at)?;
         let owner = match (product.owner, command.owner, caller.maker) {
             (OwnerRule::None, _, _) => None,
@@ -229,6 +231,19 @@ pub(crate) struct Draft {
     pub(crate) family: Option<Family>,
     pub(crate) unique_name: bool,
     pub(crate) numbered: bool,
+}
+
+/// The period of that name; what there is instead is told.
+fn named_period(product: &Product, name: &str) -> Result<Term, Refusal> {
+    match product.period(name) {
+        Some(period) => Ok(period.term),
+        None => {
+            let known: Vec<_> = product.periods.iter().map(|period| &*period.name).collect();
+            let known = known.join(", ");
+            let why = format!("this product has no such period; it has: {known}");
+            Err(Refusal::invalid("expires_in", why))
+        }
+    }
 }
 
 /// A name that is in use is a broken rule, not a broken world.

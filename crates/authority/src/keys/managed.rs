@@ -69,7 +69,9 @@ impl Authority {
                 let whole = page.len() == MAX_PAGE;
                 let last = place_after(&page);
                 for key in page.into_iter().filter_map(Found::good) {
-                    if others_only && administers_keys(&world, &key) {
+                    // A person's own key is theirs, and none of those that are administered.
+                    let beyond = others_only && administers_keys(&world, &key);
+                    if beyond || world.is_own(&key) {
                         continue;
                     }
                     if managed.total >= offset && managed.keys.len() < limit {

@@ -96,6 +96,19 @@ pub struct Claims {
     pub(crate) kid: String,
 }
 
+impl Claims {
+    /// Whether it is the credential of a key of kind `jwt`, not a token that was issued for a key.
+    pub fn is_the_key_itself(&self) -> bool {
+        self.id.as_bytes() == self.key.as_bytes()
+    }
+
+    /// The moment from which the token is over, whatever its key is. A key's own token ends with the key alone, whose
+    /// expiry can be edited: what it was when the token was signed counts for those who cannot ask here.
+    pub fn ends(&self) -> Option<Instant> {
+        (!self.is_the_key_itself()).then_some(self.expires_at)
+    }
+}
+
 #[derive(Deserialize)]
 struct HeaderText {
     alg: String,

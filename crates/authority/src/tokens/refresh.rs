@@ -104,9 +104,8 @@ impl Authority {
             Err(denial) => return Ok(Err(NotRefreshed::Key(denial))),
         };
         let ask = Ask {
-            scopes: &[],
-            resource: None,
             from,
+            ..Ask::default()
         };
         if let Verdict::Denied(denial) = decide(
             &live.key,

@@ -112,6 +112,12 @@ pub(crate) struct Wish {
     /// Until when it is good, as RFC 3339, or `never`; left out, its product says.
     #[arg(long, value_name = "TIME")]
     expires_at: Option<String>,
+    /// How long it is good, instead: a period of its product by name, or days such as 90d.
+    #[arg(long, value_name = "PERIOD", conflicts_with = "expires_at")]
+    expires_in: Option<String>,
+    /// A resource that its roles and scopes reach, or `all`; may be repeated.
+    #[arg(long = "resource", value_name = "KIND:ID")]
+    resources: Vec<String>,
     /// Whose it is; left out, your own organization's.
     #[arg(long, value_name = "ID")]
     organization: Option<String>,
@@ -411,12 +417,34 @@ impl Wish {
             ("addresses", some(self.addresses)),
             ("limits", some(limits(&self.limits)?)),
             ("expires_at", self.expires_at.map(|time| expiry(&time))),
+            ("expires_in", self.expires_in.map(Value::from)),
+            ("resources", resources(&self.resources)?),
             ("organization_id", self.organization.map(Value::from)),
             ("owner_id", self.owner.map(Value::from)),
         ];
         fill(&mut body, members);
         Ok(body)
     }
+}
+
+/// What is reached, as the API has it: everything, or resources of one kind.
+fn resources(named: &[String]) -> anyhow::Result<Option<Value>> {
+    let (kind, mut ids) = match named {
+        [] => return Ok(None),
+        [all] if all == "all" => return Ok(Some(json!("all"))),
+        [first, ..] => (first.split_once(':').unwrap_or_default().0, Vec::new()),
+    };
+    for resource in named {
+        match resource.split_once(':') {
+            Some((known, id)) if known == kind && !id.is_empty() => ids.push(id),
+            _ => {
+                return Err(Reason::Usage.because(
+                    "resources are named as KIND:ID, all of one kind; or all of them with `all`",
+                ));
+            }
+        }
+    }
+    Ok(Some(json!({"kind": kind, "ids": ids})))
 }
 
 impl Edit {

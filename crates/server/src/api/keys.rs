@@ -149,7 +149,10 @@ async fn create(
     By(caller): By,
     command: Command<NewKey>,
 ) -> Result<Response, Problem> {
-    let (render, wish) = (renderer(&api), command.body.command());
+    let (render, wish) = (
+        renderer(&api),
+        command.body.command(&api.authority.world())?,
+    );
     let outcome = api
         .authority
         .create_key(&caller, wish, command.idempotency, render)

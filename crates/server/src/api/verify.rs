@@ -79,6 +79,7 @@ impl Api {
             },
             scopes: &asked.scopes,
             resource: asked.resource.as_deref(),
+            somewhere: false,
             from: asked.ip,
             cost: asked.cost.unwrap_or(1),
             consume: asked.consume.unwrap_or(true),

@@ -46,8 +46,26 @@ pub struct RouteRule {
     pub scopes: Vec<String>,
     /// The `{name}` in the path whose value must lie in the key's resource scope; it is the kind of resource.
     pub resource: Option<String>,
+    /// How much of the key's resource scope must hold the scopes, where that need not be all of it.
+    pub resources: Option<Enough>,
     /// The units of the limits that a request spends.
     pub cost: u32,
+}
+
+/// Which resources are enough for a route that names none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Enough {
+    /// Some, whichever: the upstream is told which, and keeps its answer to them.
+    Some,
+}
+
+impl Setting for Enough {
+    fn read(node: &Node) -> Result<Self, Vec<Misfit>> {
+        match String::read(node)?.as_str() {
+            "some" => Ok(Enough::Some),
+            _ => misfit("expected \"some\""),
+        }
+    }
 }
 
 impl Setting for Upstream {
@@ -100,6 +118,13 @@ impl Setting for RouteRule {
         let path = fields.required("path");
         let scopes = fields.required("scopes");
         let resource = fields.optional("resource");
+        let resources = fields.optional("resources");
+        if resource.is_some() && resources.is_some() {
+            fields.refuse(
+                "resources",
+                "a route names one resource, or is content with some",
+            );
+        }
         let cost = fields.optional("cost").unwrap_or(1);
         if cost == 0 {
             fields.refuse("cost", "a request costs at least 1");
@@ -109,6 +134,7 @@ impl Setting for RouteRule {
             path,
             scopes,
             resource,
+            resources,
             cost,
         });
         fields.finish(rule)

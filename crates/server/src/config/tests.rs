@@ -343,3 +343,24 @@ fn a_mail_server_is_named_with_all_that_it_needs() {
         assert!(flaws.contains(wrong), "{file}: {flaws}");
     }
 }
+
+#[test]
+fn a_route_names_one_resource_or_is_content_with_some() {
+    let route = |more: &str| {
+        let text = format!(
+            "[gateway.policies.p]\nproduct = \"sample\"\n[[gateway.policies.p.routes]]\npath = \"/{{account}}\"\nscopes = []\n{more}"
+        );
+        loaded(&text, &[], &[])
+            .map(|loaded| loaded.config.gateway.policies["p"].routes[0].resources)
+    };
+    assert_eq!(route("").unwrap(), None);
+    assert_eq!(route("resources = \"some\"").unwrap(), Some(Enough::Some));
+    for wrong in [
+        "resources = \"any\"",
+        "resources = true",
+        "resources = \"some\"\nresource = \"account\"",
+    ] {
+        let error = route(wrong).unwrap_err().to_string();
+        assert!(error.contains("resources"), "{error}");
+    }
+}

@@ -8,7 +8,7 @@ use axum::response::Response;
 use http::header::{AUTHORIZATION, USER_AGENT};
 use http::{HeaderMap, Method};
 
-use super::identity::Identity;
+use super::identity::{self, Identity};
 use super::refuse;
 use super::route::Rule;
 use super::{NoRoute, Policy};
@@ -123,20 +123,30 @@ pub async fn ask(
             return Err(noted(no_route.into()));
         }
     };
-    let Rule { scopes, cost } = question.rule;
+    let Rule {
+        scopes,
+        somewhere,
+        cost,
+    } = question.rule;
     let resource = question.resource.as_deref();
     let valid = verdict(
         authority,
         &Question {
             scopes,
             resource,
+            somewhere: *somewhere,
             cost: u64::from(*cost),
             ..base
         },
     )
     .await
     .map_err(&noted)?;
-    let identity = Identity::of(&valid);
+    let mut identity = Identity::of(&valid);
+    if *somewhere {
+        let reached = valid.rights().reached(scopes);
+        identity.resources =
+            identity::resources(&reached).ok_or_else(|| noted(refuse::too_many_resources()))?;
+    }
     Ok(Passed {
         path: question.path,
         identity,

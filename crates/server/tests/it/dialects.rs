@@ -2,5 +2,6 @@
 
 mod across;
 pub(crate) mod secure_access;
+pub(crate) mod securecloud;
 pub(crate) mod security_cloud_control;
 pub(crate) mod threat_response;

@@ -42,6 +42,9 @@ const GATEWAY: &str = r#"
 [gateway.upstreams.products]
 url = "http://UPSTREAM"
 
+[gateway.upstreams.sample]
+url = "http://UPSTREAM"
+
 [gateway.upstreams.down]
 url = "http://NOWHERE"
 
@@ -70,6 +73,9 @@ methods = ["GET"]
 path = "/policies/v2/rules"
 scopes = ["policies.rules:read"]
 "#;
+
+/// What the keys of SecureCloud open in the demo, with the same upstream.
+const SECURECLOUD: &str = include_str!("../../../latchkey/src/demo/settings/securecloud.toml");
 
 /// See the module's text.
 pub(crate) struct House {
@@ -133,7 +139,7 @@ impl House {
         })
         .await
         .unwrap();
-        let file = format!("{GATEWAY}\n{settings}")
+        let file = format!("{GATEWAY}\n{SECURECLOUD}\n{settings}")
             .replace("UPSTREAM", &upstream().await)
             .replace("NOWHERE", &nowhere().await);
         let sources = Sources {
@@ -339,15 +345,17 @@ pub(crate) fn basic((id, secret): &(String, String)) -> String {
 async fn upstream() -> String {
     let tell = async |headers: HeaderMap| {
         let told = |name: &str| {
-            let value = headers.get(name).and_then(|value| value.to_str().ok());
+            let value = headers.get(format!("x-latchkey-{name}"));
+            let value = value.and_then(|value| value.to_str().ok());
             value.unwrap_or_default().to_owned()
         };
-        serde_json::json!({
-            "key": told("x-latchkey-key-id"),
-            "organization": told("x-latchkey-organization-id"),
+        let body = serde_json::json!({
+            "key": told("key-id"),
+            "organization": told("organization-id"),
             "credential": headers.contains_key("authorization"),
-        })
-        .to_string()
+        });
+        let told = ["resources", "roles"].map(|name| (format!("told-{name}"), told(name)));
+        (axum::response::AppendHeaders(told), body.to_string())
     };
     let router = Router::new().fallback(any(tell));
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();

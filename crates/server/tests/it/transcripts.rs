@@ -9,7 +9,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde_json::Value;
 
-use crate::dialects::{secure_access, security_cloud_control, threat_response};
+use crate::dialects::{secure_access, securecloud, security_cloud_control, threat_response};
 use crate::house::{Answer, House};
 
 /// The most exchanges of one `@repeat`; above every limit that a transcript reaches.
@@ -27,6 +27,10 @@ testkit::on_each_engine! {
 
     async fn security_cloud_control_keeps_what_its_contract_promises(database: testkit::Database) {
         play_all("security_cloud_control", &database, async |house, name| security_cloud_control::inhabit(house, name).await).await;
+    }
+
+    async fn securecloud_keeps_what_its_contract_promises(database: testkit::Database) {
+        play_all("securecloud", &database, async |house, name| securecloud::inhabit(house, name).await).await;
     }
 }
 
