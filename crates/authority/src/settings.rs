@@ -21,12 +21,23 @@ pub struct Settings {
     pub refresh_grace: Span,
     /// How long a creation or rotation with an idempotency key can be repeated for the same answer.
     pub repeat_within: Span,
+    /// Whether the signature of a request may come again with another one.
+    pub replay: Replay,
     /// Signing keys.
     pub signing: Signing,
     /// Audit checkpoints.
     pub audit: Audit,
     /// What is kept, and for how long.
     pub retention: Retention,
+}
+
+/// How often the signature of a request is good, where it covers nothing of the request; [`crate::signed`] tells more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Replay {
+    /// For several different requests that come soon from one address: what clients need that sign once per task.
+    Compatible,
+    /// Once.
+    Strict,
 }
 
 /// How signing keys roll over.
@@ -82,6 +93,7 @@ impl Default for Settings {
             keyring_capacity: 1_000_000,
             refresh_grace: Span::from_secs(60),
             repeat_within: Span::from_minutes(10),
+            replay: Replay::Compatible,
             signing: Signing {
                 rollover: Span::from_days(90),
                 publish_before: Span::from_hours(24),

@@ -1,10 +1,10 @@
 //! What the authority is told of the settings: one function, so that no setting is read and forgotten.
 
 use authority::Settings;
-use authority::settings::{Audit, Retention, Signing};
+use authority::settings::{Audit, Replay, Retention, Signing};
 use credential::time::Span;
 
-use crate::config::Config;
+use crate::config::{Config, ReplayMode};
 use crate::edge::listener::Addresses;
 
 /// The authority's settings. `issuer` is the public address ([`issuer`]), `replica` what people call this process.
@@ -15,6 +15,7 @@ pub fn settings(config: &Config, issuer: String, replica: &str) -> Settings {
         audit,
         retention,
         signing,
+        signed_requests,
         ..
     } = config;
     let default = Settings::default();
@@ -25,6 +26,10 @@ pub fn settings(config: &Config, issuer: String, replica: &str) -> Settings {
         staleness_margin: freshness.margin,
         refresh_grace: keys.refresh_grace,
         repeat_within: keys.idempotency,
+        replay: match signed_requests.replay {
+            ReplayMode::Compatible => Replay::Compatible,
+            ReplayMode::Strict => Replay::Strict,
+        },
         signing: Signing {
             rollover: signing.rollover,
             publish_before: signing.publish_before_use,
@@ -88,6 +93,8 @@ usage = "91d"
 [signing]
 rollover = "92d"
 publish_before_use = "3h"
+[signed_requests]
+replay = "strict"
 "#;
 
     fn config(text: &str) -> Config {
@@ -132,6 +139,7 @@ publish_before_use = "3h"
             Some(Path::new("/checkpoints"))
         );
         assert_eq!(told.retention.audit, Some(Span::from_days(401)));
+        assert_eq!(told.replay, Replay::Strict);
     }
 
     #[test]

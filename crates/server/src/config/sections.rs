@@ -172,6 +172,11 @@ sections! {
         /// How long the next is published before.
         publish_before_use: Span,
     }
+    /// `[signed_requests]`: requests that prove a secret without sending it.
+    signed_requests: SignedRequests {
+        /// How often one signature is good.
+        replay: ReplayMode,
+    }
     /// `[log]`: what is logged, and how.
     log: Log {
         /// The shape of a line.
@@ -207,6 +212,16 @@ choice! {
         Value = "value",
         /// What a program prints.
         Command = "command",
+    }
+}
+
+choice! {
+    /// How often a signature is good that covers nothing of its request.
+    ReplayMode {
+        /// For several different requests that come soon from one address.
+        Compatible = "compatible",
+        /// Once.
+        Strict = "strict",
     }
 }
 
