@@ -45,6 +45,7 @@ enum Power {
     /// A key, what the presented credential carries of its rights, and what that credential is.
     Key {
         id: KeyId,
+        product: ProductName,
         carried: Option<Arc<Rights>>,
         by: By,
     },
@@ -81,6 +82,11 @@ impl Caller {
             Power::Shell => None,
             Power::Key { id, .. } => Some(id),
         }
+    }
+
+    /// Whether it is a key of this product that called.
+    pub(crate) fn is_of(&self, product: &ProductName) -> bool {
+        matches!(&self.power, Power::Key { product: own, .. } if own == product)
     }
 
     /// What the presented credential carries, where that is less than its key's rights.
@@ -164,6 +170,7 @@ impl Authority {
             request_id: request_id.to_owned(),
             power: Power::Key {
                 id: key.id,
+                product: key.product.clone(),
                 carried: valid.narrowed_rights(),
                 by: match &valid.form {
                     Form::Secret | Form::Signature(_) => By::Secret(valid.generation),
@@ -236,7 +243,10 @@ impl Authority {
         let organization = needs
             .first()
             .map_or(caller.organization, |need| need.organization);
-        let Power::Key { id, carried, by } = &caller.power else {
+        let Power::Key {
+            id, carried, by, ..
+        } = &caller.power
+        else {
             return Ok(rule(&self.world(), &Ceiling::unbounded())?);
         };
         let Some(Found::Good(key)) = view.key(*id)? else {
@@ -430,8 +440,7 @@ pub(crate) fn administered_among<'w>(
         .scopes
         .iter()
         .filter(|(scope, _)| given.contains(scope));
-    held.filter_map(|(_, entry)| entry.administers.as_ref())
-        .collect()
+    held.flat_map(|(_, entry)| &entry.administers).collect()
 }
 
 /// Whether a scope administers something, or covers one that does.
@@ -439,7 +448,7 @@ fn reaches_administration(product: &Product, scope: &Scope) -> bool {
     let mut administering = product
         .scopes
         .iter()
-        .filter(|(_, entry)| entry.administers.is_some());
+        .filter(|(_, entry)| !entry.administers.is_empty());
     administering.any(|(other, _)| product.algebra.covers(std::slice::from_ref(scope), other))
 }
 

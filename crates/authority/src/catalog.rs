@@ -86,6 +86,8 @@ pub struct Product {
     pub default_lifetime: Option<Span>,
     /// The longest expiry; `None` is any.
     pub max_lifetime: Option<Span>,
+    /// The same two for keys that are made by keys of the product itself; `None` is as for everybody.
+    pub made_by_keys: Option<Lifetimes>,
     /// How long the previous secret lives on when nobody says.
     pub default_overlap: Span,
     /// The longest such time.
@@ -111,8 +113,8 @@ pub struct ScopeEntry {
     pub description: String,
     /// Left out of lists offered to people.
     pub hidden: bool,
-    /// The scope of product `latchkey` that its holder has within this product.
-    pub administers: Option<Scope>,
+    /// The scopes of product `latchkey` that its holder has within this product.
+    pub administers: Vec<Scope>,
 }
 
 /// What a key owes to its owner.
@@ -146,6 +148,14 @@ pub enum Administrators {
     Others,
     /// Every key of the product, its like included; it may give no more than it has itself.
     All,
+}
+
+/// How long keys live.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Lifetimes {
+    default_lifetime_seconds: Option<i64>,
+    max_lifetime_seconds: Option<i64>,
 }
 
 /// How the public identifier of a key looks.
@@ -310,9 +320,14 @@ impl Product {
 
         let mut scopes = BTreeMap::new();
         for entry in &written.scopes {
-            let administers = entry.administers.as_deref().map(Scope::new).transpose();
-            let administers =
-                administers.map_err(|error| bad(format!("scope {:?}: {error}", entry.name)))?;
+            let administers = entry
+                .administers
+                .names()
+                .iter()
+                .map(|name| Scope::new(name));
+            let administers = administers
+                .collect::<Result<_, _>>()
+                .map_err(|error| bad(format!("scope {:?}: {error}", entry.name)))?;
             let meaning = ScopeEntry {
                 description: entry.description.clone(),
                 hidden: entry.hidden,
@@ -406,6 +421,7 @@ impl Product {
             max_addresses: written.keys.max_addresses,
             default_lifetime: positive(written.keys.default_lifetime_seconds),
             max_lifetime: positive(written.keys.max_lifetime_seconds),
+            made_by_keys: written.keys.made_by_keys,
             default_overlap: Span::from_secs(written.rotation.default_overlap_seconds),
             max_overlap: Span::from_secs(written.rotation.max_overlap_seconds),
             handle: written.shape.handle,
@@ -438,6 +454,18 @@ impl Product {
                 && self.algebra.covers(std::slice::from_ref(&scope), known)
         };
         self.scopes.keys().find(same).cloned()
+    }
+
+    /// The expiry of a key whose maker names none, and the longest one: as for everybody, or `by_key` for those who are keys
+    /// of this product themselves. `None` is never, and any.
+    pub(crate) fn lifetimes(&self, by_key: bool) -> (Option<Span>, Option<Span>) {
+        match self.made_by_keys.filter(|_| by_key) {
+            Some(lifetimes) => (
+                lifetimes.default_lifetime_seconds.map(Span::from_secs),
+                lifetimes.max_lifetime_seconds.map(Span::from_secs),
+            ),
+            None => (self.default_lifetime, self.max_lifetime),
+        }
     }
 
     /// The limit of that name.
@@ -579,6 +607,7 @@ struct KeysText {
     max_addresses: usize,
     default_lifetime_seconds: Option<i64>,
     max_lifetime_seconds: Option<i64>,
+    made_by_keys: Option<Lifetimes>,
 }
 
 #[derive(Deserialize)]
@@ -620,7 +649,31 @@ struct ScopeText {
     description: String,
     #[serde(default)]
     hidden: bool,
-    administers: Option<String>,
+    #[serde(default)]
+    administers: Names,
+}
+
+/// One name, or a list of them.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Names {
+    One(String),
+    Many(Vec<String>),
+}
+
+impl Default for Names {
+    fn default() -> Self {
+        Names::Many(Vec::new())
+    }
+}
+
+impl Names {
+    fn names(&self) -> &[String] {
+        match self {
+            Names::One(name) => std::slice::from_ref(name),
+            Names::Many(names) => names,
+        }
+    }
 }
 
 #[derive(Deserialize)]

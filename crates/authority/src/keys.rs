@@ -5,6 +5,7 @@ mod change;
 mod draft;
 mod managed;
 mod mint;
+mod picked;
 
 use credential::grant::Resources;
 use credential::id::{KeyId, OrganizationId, RoleId, UserId};
@@ -21,6 +22,7 @@ pub(crate) use draft::{admitted, new_family, within};
 pub use managed::Managed;
 pub use mint::Shown;
 pub(crate) use mint::pair;
+pub use picked::Picked;
 
 use crate::Authority;
 use crate::caller::{Caller, Need, administers_keys};

@@ -10,7 +10,7 @@ use credential::id::{FamilyId, KeyId, OrganizationId, UserId};
 use credential::key::{Addresses, Credential, Key, Maker, Proof, State};
 use credential::role::ProductName;
 use credential::scope::Scope;
-use credential::time::Instant;
+use credential::time::{Instant, Span};
 use store::Fault;
 use store::change::NO_DETAIL;
 use store::keys::KEY_NAME;
@@ -69,15 +69,16 @@ impl Authority {
         }
         let grants = granted(&world, product, organization, &command.grants)?;
         let addresses = fits(product, command.addresses)?;
+        let (default_lifetime, max_lifetime) = product.lifetimes(caller.is_of(&product.name));
         let expires_at = match command.expiry {
             Expiry::Never => None,
-            Expiry::Default => product.default_lifetime.map(|life| now + life),
+            Expiry::Default => default_lifetime.map(|life| now + life),
             Expiry::At(at) if at <= now => {
                 return Err(credential::key::Refusal::ExpiryInThePast.into());
             }
             Expiry::At(at) => Some(at),
         };
-        bounded(product, now, expires_at)?;
+        bounded(max_lifetime, now, expires_at)?;
         let owner = match (product.owner, command.owner, caller.maker) {
             (OwnerRule::None, _, _) => None,
             (_, Some(owner), _) => {
@@ -307,11 +308,11 @@ pub(super) fn fits(product: &Product, addresses: Addresses) -> Result<Addresses,
 }
 
 pub(super) fn bounded(
-    product: &Product,
+    max_lifetime: Option<Span>,
     from: Instant,
     expires_at: Option<Instant>,
 ) -> Result<(), Refusal> {
-    match product.max_lifetime {
+    match max_lifetime {
         Some(most) if expires_at.is_none_or(|at| at > from + most) => Err(Refusal::invalid(
             "expires_at",
             format!(

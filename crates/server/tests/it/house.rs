@@ -119,23 +119,6 @@ impl House {
         let products = catalogs
             .map(|(file, text)| Product::parse(file, &amend((*text).to_owned())).unwrap())
             .collect();
-        let clock = Arc::new(AtomicI64::new(START));
-        let authority = Authority::open(Opening {
-            store: Store::open(database.url()).await.unwrap(),
-            master: MasterKeys {
-                current: MasterKey::new([5; 32]),
-                earlier: Vec::new(),
-            },
-            settings: Settings {
-                issuer: ISSUER.to_owned(),
-                ..Settings::default()
-            },
-            products,
-            clock: Clock::held(Arc::clone(&clock)),
-            entropy: Entropy::seeded(1),
-        })
-        .await
-        .unwrap();
         let file = format!("{GATEWAY}\n{settings}")
             .replace("UPSTREAM", &upstream().await)
             .replace("NOWHERE", &nowhere().await);
@@ -144,6 +127,25 @@ impl House {
             ..Sources::default()
         };
         let config = Config::load(&sources).unwrap().config;
+        let clock = Arc::new(AtomicI64::new(START));
+        let told = server::settings::settings(&config, ISSUER.to_owned(), "test");
+        let authority = Authority::open(Opening {
+            store: Store::open(database.url()).await.unwrap(),
+            master: MasterKeys {
+                current: MasterKey::new([5; 32]),
+                earlier: Vec::new(),
+            },
+            settings: Settings {
+                issuer: ISSUER.to_owned(),
+                replay: told.replay,
+                ..Settings::default()
+            },
+            products,
+            clock: Clock::held(Arc::clone(&clock)),
+            entropy: Entropy::seeded(1),
+        })
+        .await
+        .unwrap();
         let parts = Parts {
             authority: authority.clone(),
             config,
