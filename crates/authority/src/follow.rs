@@ -10,13 +10,15 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use credential::event::{Subject, SubjectKind};
-use credential::id::{ChangeId, OrganizationId, ReplicaId, RoleId, TokenId, UserId};
+use credential::group::Group;
+use credential::id::{ChangeId, GroupId, OrganizationId, ReplicaId, RoleId, TokenId, UserId};
 use credential::organization::{Organization, User};
 use credential::role::Role;
 use credential::time::Span;
 use store::change::MAX_PAGE;
 use store::db::Engine;
 use store::feed::Polled;
+use store::users::PASSWORD;
 use store::{Changed, Fault, Found, View};
 
 use crate::Authority;
@@ -350,6 +352,12 @@ impl World {
         )? {
             world.users.insert(user.id, Arc::new(user));
         }
+        for group in all(
+            |after| view.groups_page(None, after, MAX_PAGE),
+            |g: &Group| g.id,
+        )? {
+            world.put_group(group.id, Some(Arc::new(group)));
+        }
         for role in all(
             |after| view.roles_page(None, after, MAX_PAGE),
             |r: &Role| r.id,
@@ -357,6 +365,7 @@ impl World {
             world.roles.insert(role.id, Arc::new(role));
         }
         world.revoked = Arc::new(revoked(view)?);
+        world.with_password = Arc::new(view.users_with_password()?.into_iter().collect());
         Ok(world)
     }
 }
@@ -365,9 +374,12 @@ impl World {
 struct Patch {
     organizations: Vec<(OrganizationId, Option<Arc<Organization>>)>,
     users: Vec<(UserId, Option<Arc<User>>)>,
+    groups: Vec<(GroupId, Option<Arc<Group>>)>,
     roles: Vec<(RoleId, Option<Arc<Role>>)>,
     /// Whether each is revoked still: what has expired is no longer kept.
     tokens: Vec<(TokenId, bool)>,
+    /// Whether each has a password.
+    passwords: Vec<(UserId, bool)>,
 }
 
 impl Patch {
@@ -381,8 +393,10 @@ impl Patch {
         let mut patch = Patch {
             organizations: vec![],
             users: vec![],
+            groups: vec![],
             roles: vec![],
             tokens: vec![],
+            passwords: vec![],
         };
         for subject in subjects {
             let id = &subject.id;
@@ -393,8 +407,16 @@ impl Patch {
                     }
                 }
                 SubjectKind::User | SubjectKind::Membership => {
-                    if let Ok(id) = id.parse() {
+                    if let Some(Ok(id)) = id.strip_suffix(PASSWORD).map(str::parse) {
+                        let is_there = matches!(view.password(id)?, Some(Found::Good(_)));
+                        patch.passwords.push((id, is_there));
+                    } else if let Ok(id) = id.parse() {
                         patch.users.push((id, good(view.user(id)?)));
+                    }
+                }
+                SubjectKind::Group => {
+                    if let Ok(id) = id.parse() {
+                        patch.groups.push((id, good(view.group(id)?)));
                     }
                 }
                 SubjectKind::Role => {
@@ -429,6 +451,9 @@ impl Patch {
         put(&mut world.organizations, &self.organizations);
         put(&mut world.users, &self.users);
         put(&mut world.roles, &self.roles);
+        for (id, group) in &self.groups {
+            world.put_group(*id, group.clone());
+        }
         if !self.tokens.is_empty() {
             let mut revoked = HashSet::clone(&world.revoked);
             for (id, is_revoked) in &self.tokens {
@@ -440,7 +465,18 @@ impl Patch {
             }
             world.revoked = Arc::new(revoked);
         }
-        if !self.users.is_empty() || !self.roles.is_empty() {
+        if !self.passwords.is_empty() {
+            let mut with_password = HashSet::clone(&world.with_password);
+            for (id, is_there) in &self.passwords {
+                if *is_there {
+                    with_password.insert(*id)
+                } else {
+                    with_password.remove(id)
+                };
+            }
+            world.with_password = Arc::new(with_password);
+        }
+        if !self.users.is_empty() || !self.roles.is_empty() || !self.groups.is_empty() {
             world.rights_version += 1;
         }
         world

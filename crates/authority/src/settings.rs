@@ -23,6 +23,8 @@ pub struct Settings {
     pub repeat_within: Span,
     /// Whether the signature of a request may come again with another one.
     pub replay: Replay,
+    /// What hashing a person's password costs.
+    pub password_cost: PasswordCost,
     /// Signing keys.
     pub signing: Signing,
     /// Audit checkpoints.
@@ -38,6 +40,32 @@ pub enum Replay {
     Compatible,
     /// Once.
     Strict,
+}
+
+/// What hashing a password with Argon2id costs: what a guesser pays for each guess.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PasswordCost {
+    /// Memory in KiB.
+    pub memory_kib: u32,
+    /// Passes over it.
+    pub passes: u32,
+    /// Lanes that are filled side by side.
+    pub lanes: u32,
+}
+
+impl PasswordCost {
+    /// As OWASP's Password Storage Cheat Sheet has it: 19 MiB, two passes, one lane.
+    pub const SAFE: Self = Self {
+        memory_kib: 19 * 1024,
+        passes: 2,
+        lanes: 1,
+    };
+    /// The least that Argon2 allows: for tests, which guard nothing.
+    pub const FOR_TESTS: Self = Self {
+        memory_kib: 8,
+        passes: 1,
+        lanes: 1,
+    };
 }
 
 /// How signing keys roll over.
@@ -94,6 +122,7 @@ impl Default for Settings {
             refresh_grace: Span::from_secs(60),
             repeat_within: Span::from_minutes(10),
             replay: Replay::Compatible,
+            password_cost: PasswordCost::SAFE,
             signing: Signing {
                 rollover: Span::from_days(90),
                 publish_before: Span::from_hours(24),

@@ -119,6 +119,14 @@ words! {
         UserLoggedIn = "user.logged_in",
         /// A person logged out, or was logged out.
         UserLoggedOut = "user.logged_out",
+        /// A group of people came to be.
+        GroupCreated = "group.created",
+        /// Its name, its roles or where it is shared changed.
+        GroupEdited = "group.edited",
+        /// Other people, or other groups, are in it; perhaps more changed with them.
+        GroupMembersChanged = "group.members_changed",
+        /// A group is gone; its members have its roles no more.
+        GroupDeleted = "group.deleted",
         /// A custom role came to be.
         RoleCreated = "role.created",
         /// Its name or its scopes changed.
@@ -229,6 +237,8 @@ words! {
         User = "user",
         /// A person's place and roles in an organization.
         Membership = "membership",
+        /// A group of people.
+        Group = "group",
         /// A role.
         Role = "role",
         /// A key.

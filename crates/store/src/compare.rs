@@ -17,9 +17,10 @@ use crate::vault::VaultKey;
 use crate::{Fault, Store, args};
 
 /// The kinds of rows that are compared.
-pub const KINDS: [SubjectKind; 10] = [
+pub const KINDS: [SubjectKind; 11] = [
     SubjectKind::Organization,
     SubjectKind::User,
+    SubjectKind::Group,
     SubjectKind::Role,
     SubjectKind::Key,
     SubjectKind::Token,
@@ -312,6 +313,7 @@ impl View<'_> {
                 Some(user) => read!(user, password_of),
                 None => read!(id, user),
             },
+            SubjectKind::Group => read!(id, group),
             SubjectKind::Role => read!(id, role),
             SubjectKind::Key => read!(id, key),
             SubjectKind::Token => read!(id, revoked_token),
@@ -350,6 +352,7 @@ impl View<'_> {
         let mut rows = match kind {
             SubjectKind::Organization => present(&self.organizations_after(owned, limit)?),
             SubjectKind::User => present(&self.users_after(owned, limit)?),
+            SubjectKind::Group => present(&self.groups_after(owned, limit)?),
             SubjectKind::Role => present(&self.roles_after(owned, limit)?),
             SubjectKind::Key => {
                 let keys = self.keys_after(after, limit)?;
@@ -405,7 +408,7 @@ impl View<'_> {
             let Some(password) = self.password_of(user)? else {
                 continue;
             };
-            let is_good = matches!(self.password(user)?, Some(Found::Good(_)));
+            let is_good = matches!(self.password_kept(user)?, Some(Found::Good(_)));
             passwords.push(Present {
                 id: password.subject_id(),
                 worth: is_good.then(|| worth(&password)),

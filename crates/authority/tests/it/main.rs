@@ -4,11 +4,13 @@
 mod attacks;
 mod audit;
 mod backup;
+mod groups;
 mod jobs;
 mod keys;
 mod limits;
 mod notices;
 mod organizations;
+mod passwords;
 mod people;
 mod revocation;
 mod rig;
