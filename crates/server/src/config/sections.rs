@@ -226,6 +226,16 @@ choice! {
 }
 
 choice! {
+    /// How requests of a policy present a credential.
+    CredentialForm {
+        /// One text that says it all, in one of the headers.
+        Bearer = "bearer",
+        /// An identifier beside a secret, or beside a hash with nonce and timestamp, each in a header of its own.
+        SignedOrPair = "signed_or_pair",
+    }
+}
+
+choice! {
     /// The shape of a log line.
     LogFormat {
         /// For people.
