@@ -66,6 +66,8 @@ pub struct Product {
     pub aliases: Aliases,
     /// What a listed resource scope may be of.
     pub resource_kinds: BTreeSet<String>,
+    /// Those of them that the reach of a key or a person is about.
+    pub reach_kinds: BTreeSet<String>,
     /// Its built-in roles.
     pub roles: Vec<Role>,
     /// Whether organizations may define roles for it.
@@ -113,6 +115,8 @@ pub struct ScopeEntry {
     pub description: String,
     /// Left out of lists offered to people.
     pub hidden: bool,
+    /// Its holder is bound by no reach.
+    pub unbounded: bool,
     /// The scopes of product `latchkey` that its holder has within this product.
     pub administers: Vec<Scope>,
 }
@@ -331,6 +335,7 @@ impl Product {
             let meaning = ScopeEntry {
                 description: entry.description.clone(),
                 hidden: entry.hidden,
+                unbounded: entry.unbounded,
                 administers,
             };
             if scopes.insert(scope(&entry.name)?, meaning).is_some() {
@@ -402,6 +407,13 @@ impl Product {
                 "a client's id is shown with its secret before it could be numbered".to_owned(),
             ));
         }
+        if let Some(kind) = written
+            .reach_kinds
+            .iter()
+            .find(|kind| !written.resource_kinds.contains(kind))
+        {
+            return Err(bad(format!("reach_kinds: {kind:?} is no resource kind")));
+        }
         let positive = |seconds: Option<i64>| seconds.map(Span::from_secs);
         Ok(Product {
             name,
@@ -410,6 +422,7 @@ impl Product {
             algebra,
             scopes,
             aliases: Aliases::new(),
+            reach_kinds: written.reach_kinds.into_iter().collect(),
             resource_kinds: written.resource_kinds.into_iter().collect(),
             roles,
             custom_roles: written.custom_roles,
@@ -466,6 +479,11 @@ impl Product {
             ),
             None => (self.default_lifetime, self.max_lifetime),
         }
+    }
+
+    /// Whether its keys are presented in this server's own way.
+    pub fn is_native(&self) -> bool {
+        self.secret == SecretShape::Native
     }
 
     /// The limit of that name.
@@ -574,6 +592,8 @@ struct File {
     kinds: Vec<Kind>,
     #[serde(default)]
     resource_kinds: Vec<String>,
+    #[serde(default)]
+    reach_kinds: Vec<String>,
     custom_roles: bool,
     keys: KeysText,
     rotation: RotationText,
@@ -649,6 +669,8 @@ struct ScopeText {
     description: String,
     #[serde(default)]
     hidden: bool,
+    #[serde(default)]
+    unbounded: bool,
     #[serde(default)]
     administers: Names,
 }

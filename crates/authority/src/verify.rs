@@ -273,9 +273,13 @@ impl Authority {
             resource: question.resource,
             from: question.from,
         };
-        match decide(&live.key, rights, world.standing(&live.key), &ask, now) {
-            Verdict::Valid(_) => Ok(()),
-            Verdict::Denied(denial) => {
+        let verdict = match decide(&live.key, rights, world.standing(&live.key), &ask, now) {
+            Verdict::Valid(_) => world.must_reach(&live.key, rights, question.resource),
+            Verdict::Denied(denial) => Err(denial),
+        };
+        match verdict {
+            Ok(()) => Ok(()),
+            Err(denial) => {
                 self.note_denial(live, proven.generation, question, &denial, now);
                 Err(denial)
             }

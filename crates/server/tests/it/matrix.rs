@@ -139,6 +139,7 @@ const ROWS: &[Row] = &[
         Status(404),
     ),
     ("readSettings", Organization, none, Status(404), Status(404)),
+    ("previewReach", Organization, none, Status(404), Status(404)),
     (
         "editSettings",
         Organization,
