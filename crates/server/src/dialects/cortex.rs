@@ -4,9 +4,11 @@
 mod areas;
 mod call;
 mod components;
+mod groups;
 mod keys;
 mod rbac;
 mod roles;
+mod scopes;
 mod translate;
 mod users;
 mod wire;
@@ -85,6 +87,18 @@ fn paths() -> Vec<(&'static str, MethodRouter<Authority>)> {
             "/platform/iam/v1/role/{id}",
             platform(axum::routing::delete(roles::delete)),
         ),
+        (
+            "/platform/iam/v1/user-group",
+            platform(get(groups::list).post(groups::create)),
+        ),
+        (
+            "/platform/iam/v1/user-group/{id}",
+            platform(axum::routing::patch(groups::edit).delete(groups::delete)),
+        ),
+        (
+            "/platform/iam/v1/scope/{kind}/{id}",
+            platform(get(scopes::read).put(scopes::write)),
+        ),
         ("/platform/iam/v1/user", platform(get(users::list))),
         (
             "/platform/iam/v1/user/{email}",
@@ -92,6 +106,10 @@ fn paths() -> Vec<(&'static str, MethodRouter<Authority>)> {
         ),
         ("/public_api/v1/rbac/get_users", public(post(rbac::users))),
         ("/public_api/v1/rbac/get_roles", public(post(rbac::roles))),
+        (
+            "/public_api/v1/rbac/get_user_group",
+            public(post(rbac::groups)),
+        ),
         (
             "/public_api/v1/rbac/set_user_role",
             public(post(rbac::set_user_role)),

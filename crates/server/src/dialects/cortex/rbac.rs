@@ -12,6 +12,7 @@ use serde_json::{Value, json as object};
 use super::answer;
 use super::areas::{Area, No};
 use super::call::{Call, json};
+use super::groups::Named as NamedGroup;
 use super::roles::{ACCOUNT_ADMIN, made_at, maker, permissions_of};
 use super::users::{account_admin, names, role_name};
 use super::wire::{Nothing, Reply};
@@ -30,6 +31,24 @@ struct Person {
     user_type: &'static str,
     groups: Vec<String>,
     scope: Option<Value>,
+}
+
+/// A group.
+#[derive(Serialize)]
+struct Shown {
+    group_name: String,
+    pretty_name: String,
+    description: String,
+    insert_time: i64,
+    update_time: i64,
+    user_email: Vec<String>,
+    source: &'static str,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NamedGroups {
+    group_names: Option<Vec<String>>,
 }
 
 /// A role.
@@ -88,6 +107,7 @@ pub(super) async fn roles(State(authority): State<Authority>, request: Request) 
             call.roles(None).await?,
             call.people().await?,
         );
+        let groups = call.groups().await?;
         let world = authority.world();
         let mut shown: Vec<Vec<Role>> = Vec::new();
         for name in &wanted {
@@ -102,13 +122,47 @@ pub(super) async fn roles(State(authority): State<Authority>, request: Request) 
                     update_time: made_at(role),
                     created_by: maker(role),
                     description: role.description.as_str().to_owned(),
-                    groups: Vec::new(),
+                    groups: groups
+                        .iter()
+                        .filter(|group| group.roles.iter().any(|grant| grant.role == role.id))
+                        .map(|group| group.name.as_str().to_owned())
+                        .collect(),
                     users: users.map(|user| user.email.as_str().to_owned()).collect(),
                 }
             });
             shown.push(list.collect());
         }
         Ok(json(&Reply { reply: shown }))
+    })
+    .await
+}
+
+pub(super) async fn groups(State(authority): State<Authority>, request: Request) -> Response {
+    answer(Area::Public, async {
+        let call = Call::of(&authority, request).await?;
+        let wanted = call.wanted::<NamedGroups>()?.group_names;
+        let wanted = wanted.ok_or_else(|| No::invalid("group_names param is missing"))?;
+        bounded(wanted.len())?;
+        let known = call.groups().await?;
+        let world = authority.world();
+        let called = known
+            .iter()
+            .filter(|group| wanted.iter().any(|name| name == group.name.as_str()));
+        let shown = called.map(|group| {
+            let members = group.members.iter().filter_map(|id| world.user(*id));
+            Shown {
+                group_name: group.name.as_str().to_owned(),
+                pretty_name: group.name.as_str().to_owned(),
+                description: group.description.as_str().to_owned(),
+                insert_time: group.created_at.millis(),
+                update_time: group.edited_at.millis(),
+                user_email: members.map(|user| user.email.as_str().to_owned()).collect(),
+                source: "Custom",
+            }
+        });
+        Ok(json(&Reply {
+            reply: shown.collect::<Vec<_>>(),
+        }))
     })
     .await
 }
@@ -212,7 +266,10 @@ fn person(world: &World, user: &User) -> Person {
         role_name: role_name(world, user),
         last_logged_in: 0,
         user_type: "CSP",
-        groups: Vec::new(),
+        groups: NamedGroup::of_user(world, user)
+            .into_iter()
+            .map(|group| group.group_name)
+            .collect(),
         scope: None,
     }
 }

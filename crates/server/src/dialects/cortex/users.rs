@@ -11,11 +11,10 @@ use credential::name::Name;
 use credential::organization::{Email, User};
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 use super::areas::{Area, No};
 use super::call::{Call, json};
-use super::roles::ACCOUNT_ADMIN;
+use super::groups::Named;
 use super::wire::{Data, Message};
 use super::{PRODUCT, answer};
 
@@ -34,7 +33,7 @@ struct Shown {
     last_logged_in: i64,
     is_hidden: bool,
     user_type: &'static str,
-    groups: Vec<Value>,
+    groups: Vec<Named>,
 }
 
 /// What a person shall be from now on.
@@ -47,7 +46,7 @@ pub(super) struct Wanted {
     phone_number: Option<String>,
     status: Option<String>,
     is_hidden: Option<bool>,
-    user_groups: Option<Vec<Value>>,
+    user_groups: Option<Vec<String>>,
 }
 
 pub(super) async fn list(State(authority): State<Authority>, request: Request) -> Response {
@@ -97,14 +96,11 @@ pub(super) async fn edit(State(authority): State<Authority>, request: Request) -
                 .await?;
         }
         if let Some(role) = wanted.role_id.filter(|role| !role.is_empty()) {
-            let id = role.parse().ok();
-            let known = call.roles(None).await?;
-            let role = known.iter().find(|role| Some(role.id) == id);
-            let role = role.ok_or_else(|| No::invalid("role_id: there is no such role"))?;
-            if role.name.as_str() == ACCOUNT_ADMIN {
-                return Err(account_admin());
-            }
-            call.give_role(&user, Some(role.id)).await?;
+            let role = call.role_of_id(&role).await?;
+            call.give_role(&user, Some(role)).await?;
+        }
+        if let Some(groups) = &wanted.user_groups {
+            call.put_into(user.id, groups).await?;
         }
         match (user.active, status) {
             (true, false) => authority
@@ -130,15 +126,10 @@ impl Wanted {
             .phone_number
             .as_ref()
             .is_some_and(|text| !text.is_empty());
-        let groups = self
-            .user_groups
-            .as_ref()
-            .is_some_and(|list| !list.is_empty());
-        match (phone, self.is_hidden == Some(true), groups) {
-            (false, false, false) => Ok(()),
-            (true, ..) => Err(No::invalid("phone_number: it is not kept here")),
-            (_, true, _) => Err(No::invalid("is_hidden: nobody is hidden here")),
-            (.., true) => Err(No::invalid("user_groups: they are set at the group")),
+        match (phone, self.is_hidden == Some(true)) {
+            (false, false) => Ok(()),
+            (true, _) => Err(No::invalid("phone_number: it is not kept here")),
+            (_, true) => Err(No::invalid("is_hidden: nobody is hidden here")),
         }
     }
 }
@@ -240,6 +231,6 @@ fn shown(world: &World, user: &User) -> Shown {
         last_logged_in: 0,
         is_hidden: false,
         user_type: "CSP",
-        groups: Vec::new(),
+        groups: Named::of_user(world, user),
     }
 }

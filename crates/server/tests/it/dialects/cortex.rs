@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use authority::Caller;
 use authority::keys::{CreateKey, EditKey, Expiry, Issued, Outcome, Shown, Wish};
 use authority::notices::NoticeFilter;
+use authority::organizations::EditSettings;
 use authority::users::CreateUser;
 use credential::grant::Resources;
 use credential::id::OrganizationId;
@@ -24,6 +25,26 @@ const LIST: &str = "/public_api/v1/api_keys/get_api_keys";
 const DELETE: &str = "/public_api/v1/api_keys/delete";
 const ADMINISTRATOR: &str = "Instance Administrator";
 const NONCE: &str = "abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyz0123456789AB";
+
+/// Policies of the gateway whose keys are presented in this family's way.
+const GATEWAY: &str = r#"
+[gateway.policies.cortex]
+product = "cortex"
+upstream = "products"
+prefixes = ["/public_api/v1/incidents", "/public_api/v1/endpoints"]
+credential = "signed_or_pair"
+credential_headers = ["x-xdr-auth-id", "Authorization", "x-xdr-nonce", "x-xdr-timestamp"]
+
+[[gateway.policies.cortex.routes]]
+path = "/public_api/v1/incidents/get_incidents"
+scopes = ["cases.alerts:read"]
+
+[[gateway.policies.cortex.routes]]
+path = "/public_api/v1/endpoints/{endpoint_group}"
+scopes = ["endpoints.administration:read"]
+resource = "endpoint_group"
+"#;
+const INCIDENTS: &str = "/public_api/v1/incidents/get_incidents";
 
 /// A key as its holder has it.
 #[derive(Clone)]
@@ -302,6 +323,130 @@ testkit::on_each_engine! {
                 assert_eq!(status, if within { 200 } else { 403 }, "{} by {}", wanted.name, own.name);
             }
         }
+    }
+
+    async fn the_gateway_opens_to_both_kinds_and_forwards_neither_key_nor_signature(database: Database) {
+        let house = House::furnished(&database, GATEWAY, |text| text).await;
+        let organization = house.organization("Gateway").await;
+        let plain = key(&house, organization, Kind::Static, &["Viewer"], &[], Expiry::Never).await;
+        let signs = key(&house, organization, Kind::Signed, &["Viewer"], &[], Expiry::Never).await;
+        let none = key(&house, organization, Kind::Static, &["CLI"], &[], Expiry::Never).await;
+        let get = async |headers: &[(String, String)], body: &str| {
+            house.ask("GET", INCIDENTS, headers, body, None).await
+        };
+        let answer = get(&Held::of(&plain).standard(), "").await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        assert_eq!(answer.json(), json!({"key": plain.key.id.to_string(), "credential": false}));
+
+        let signed = Held::of(&signs).advanced(&house, NONCE, 0);
+        let answer = get(&signed, "{}").await;
+        assert_eq!(answer.json(), json!({"key": signs.key.id.to_string(), "credential": false}));
+        // The body is part of what is told apart.
+        assert_eq!(get(&signed, "{}").await.status, 401);
+        assert_eq!(get(&signed, "{ }").await.status, 200);
+        let again = format!("{INCIDENTS}/");
+        assert_eq!(house.ask("GET", &again, &signed, "{}", None).await.status, 401, "the same path");
+
+        let refused = get(&Held::of(&none).standard(), "").await;
+        assert_eq!(refused.status, 403);
+        assert_eq!(refused.json()["reply"]["err_msg"], "Insufficient permissions for api key");
+        let nobody = get(&[], "").await;
+        assert_eq!(nobody.status, 401);
+        assert_eq!(nobody.json()["reply"]["err_msg"], "Public API request unauthorized");
+        let mut half = signed;
+        half.remove(1);
+        assert_eq!(get(&half, "").await.status, 401);
+    }
+
+    async fn what_a_key_reaches_is_kept_and_counts_once_it_is_enforced(database: Database) {
+        let house = House::furnished(&database, GATEWAY, |text| text).await;
+        let organization = house.organization("Reach").await;
+        let admin = administrator(&house, organization).await;
+        let issued = key(&house, organization, Kind::Static, &["Viewer"], &[], Expiry::Never).await;
+        let viewer = Held::of(&issued);
+        let scope = format!("/platform/iam/v1/scope/api_key/{}", viewer.id);
+        let endpoints = async |who: &Held, group: &str| {
+            let path = format!("/public_api/v1/endpoints/{group}");
+            house.ask("GET", &path, &who.standard(), "", None).await.status
+        };
+        let wanted = json!({
+            "assets": {"mode": "scope", "asset_group_ids": [1, 2]},
+            "datasets_rows": {"default_filter_mode": "no_scope", "filters": [{"dataset": "xdr_data", "filter": "a = 1"}]},
+            "endpoints": {"endpoint_groups": {"mode": "scope", "names": ["berth"]}, "endpoint_tags": {"mode": "any", "names": []}},
+            "cases_issues": {"mode": "see_all", "names": []},
+        });
+        assert_eq!(call(&house, &admin, "PUT", &scope, wanted).await.status, 200);
+        assert_eq!(call(&house, &admin, "GET", &scope, Value::Null).await.json(), json!({"data": {
+            "assets": {"mode": "scope", "asset_groups": [
+                {"asset_group_id": 1, "asset_group_name": ""}, {"asset_group_id": 2, "asset_group_name": ""}]},
+            "datasets_rows": {"default_filter_mode": "no_scope", "filters": [{"dataset": "xdr_data", "filter": "a = 1"}]},
+            "endpoints": {
+                "endpoint_groups": {"mode": "scope", "tags": [{"tag_id": "berth", "tag_name": "berth"}]},
+                "endpoint_tags": {"mode": "any", "tags": []}},
+            "cases_issues": {"mode": "see_all", "tags": []},
+        }}));
+        assert_eq!(endpoints(&viewer, "other").await, 200, "it is kept, not enforced");
+
+        let shell = Caller::shell(organization);
+        let told = house.authority.preview_reach(&shell, organization, None).await.unwrap();
+        let cuts: Vec<_> = told.keys.iter().map(|cut| (cut.id, cut.limited.clone(), cut.lost.clone())).collect();
+        let kinds = |kinds: &[&str]| kinds.iter().map(|kind| (*kind).to_owned()).collect::<Vec<_>>();
+        let limited = kinds(&["asset_group", "dataset", "endpoint_group"]);
+        assert_eq!(cuts, [(issued.key.id, limited, Vec::new())], "administrators lose nothing");
+
+        let enforce = async |on: bool| {
+            let edit = EditSettings { enforce_reach: Some(on), ..EditSettings::default() };
+            house.authority.edit_organization_settings(&shell, organization, edit, None).await.unwrap();
+        };
+        enforce(true).await;
+        assert_eq!(endpoints(&viewer, "berth").await, 200);
+        assert_eq!(endpoints(&viewer, "other").await, 403);
+        assert_eq!(endpoints(&admin, "other").await, 200, "administrators reach all");
+        let unscoped = house.ask("GET", INCIDENTS, &viewer.standard(), "", None).await;
+        assert_eq!(unscoped.status, 200, "what names no resource is not scoped");
+
+        let less = json!({"endpoints": {"endpoint_groups": {"mode": "no_scope", "names": []}, "endpoint_tags": null}});
+        assert_eq!(call(&house, &admin, "PUT", &scope, less).await.status, 200);
+        assert_eq!(endpoints(&viewer, "berth").await, 403);
+        let fresh = key(&house, organization, Kind::Static, &["Viewer"], &[], Expiry::Never).await;
+        assert_eq!(endpoints(&Held::of(&fresh), "berth").await, 403, "who was given nothing reaches nothing");
+        enforce(false).await;
+        assert_eq!(endpoints(&viewer, "berth").await, 200);
+    }
+
+    async fn people_reach_what_their_groups_do(database: Database) {
+        let house = House::open(&database).await;
+        let organization = house.organization("Groups").await;
+        let admin = administrator(&house, organization).await;
+        let world = house.authority.world();
+        let product = ProductName::new("cortex").unwrap();
+        let viewer = world.product(&product).unwrap().roles.iter().find(|role| role.name.as_str() == "Viewer").unwrap().id;
+        let shell = Caller::shell(organization);
+        let ada = house.authority.create_user(&shell, CreateUser {
+            organization: None,
+            email: Email::new("ada@harbour.example").unwrap(),
+            name: Name::new("Ada Harbour").unwrap(),
+            roles: vec![(viewer, Resources::All)],
+        }).await.unwrap().value;
+        let groups = "/platform/iam/v1/user-group";
+        let made = call(&house, &admin, "POST", groups, json!({"group_name": "Crew", "users": ["ada@harbour.example"]})).await;
+        let said = made.json()["data"]["message"].as_str().unwrap().to_owned();
+        let group = said.split(' ').nth(5).unwrap().to_owned();
+        let whole = json!({
+            "assets": {"mode": "see_all"}, "datasets_rows": {"default_filter_mode": "see_all"},
+            "endpoints": {"endpoint_groups": {"mode": "see_all"}, "endpoint_tags": {"mode": "any"}},
+            "cases_issues": {"mode": "see_all"},
+        });
+        let lost = async || {
+            let told = house.authority.preview_reach(&shell, organization, None).await.unwrap();
+            told.users.iter().map(|cut| cut.id).collect::<Vec<_>>()
+        };
+        assert_eq!(lost().await, [ada.id]);
+        let scope = format!("/platform/iam/v1/scope/user_group/{group}");
+        assert_eq!(call(&house, &admin, "PUT", &scope, whole).await.status, 200);
+        assert_eq!(lost().await, []);
+        assert_eq!(call(&house, &admin, "DELETE", &format!("{groups}/{group}"), Value::Null).await.status, 200);
+        assert_eq!(lost().await, [ada.id]);
     }
 }
 
