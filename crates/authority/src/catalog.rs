@@ -481,6 +481,11 @@ impl Product {
         }
     }
 
+    /// Whether its keys are presented in this server's own way.
+    pub fn is_native(&self) -> bool {
+        self.secret == SecretShape::Native
+    }
+
     /// The limit of that name.
     pub fn limit(&self, name: &str) -> Option<&ProductLimit> {
         self.limits.iter().find(|limit| limit.name == name)

@@ -112,6 +112,7 @@ pub fn router(
     let all = api::routes(api::Api {
         authority: authority.clone(),
         version,
+        examples: dialects::example_writer,
     })
     .merge(oauth2::routes(authority.clone()))
     .merge(dialects::routes(&speaker))

@@ -18,6 +18,7 @@ use axum::response::Response;
 
 use crate::config::Config;
 use crate::edge::AskedPath;
+use crate::examples::Writer;
 
 /// What a dialect speaks with.
 #[derive(Clone)]
@@ -58,6 +59,15 @@ const ALL: [&Dialect; 5] = [
 pub fn routes(speaker: &Speaker) -> Router {
     let routes = ALL.iter().map(|dialect| (dialect.routes)(speaker));
     routes.fold(Router::new(), Router::merge)
+}
+
+/// Who writes the examples of a product's keys, where they are presented in a foreign way.
+const WRITERS: [(&str, Writer); 1] = [(cortex::PRODUCT, cortex::examples::write)];
+
+/// Who writes the examples of this product's keys; nobody where they are presented in this server's own way.
+pub fn example_writer(product: &str) -> Option<Writer> {
+    let writer = WRITERS.iter().find(|(known, _)| *known == product)?;
+    Some(writer.1)
 }
 
 /// The dialects by name, as settings name them.

@@ -4,6 +4,7 @@
 mod areas;
 mod call;
 mod components;
+pub(super) mod examples;
 mod groups;
 mod keys;
 mod rbac;

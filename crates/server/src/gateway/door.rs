@@ -80,7 +80,12 @@ pub async fn ask(
     let decided = question
         .as_ref()
         .map_or(asked.path, |question| &question.path);
-    let target = [decided, "?", asked.query.unwrap_or_default()].concat();
+    let target = [
+        decided.trim_end_matches('/'),
+        "?",
+        asked.query.unwrap_or_default(),
+    ]
+    .concat();
     let covered = asked
         .body
         .map(|body| Covered::of(asked.method.as_str(), &target, body));

@@ -65,6 +65,7 @@ const ROWS: &[Row] = &[
         Status(404),
     ),
     ("readKey", Key, none, Status(404), Status(404)),
+    ("keyExamples", Key, none, Status(404), Status(404)),
     (
         "editKey",
         Key,
