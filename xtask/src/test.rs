@@ -2,6 +2,7 @@
 
 use anyhow::{Result, bail};
 
+use crate::cortex;
 use crate::crash;
 use crate::demo;
 use crate::fuzz;
@@ -13,7 +14,7 @@ use crate::stages::{Stages, Tally};
 use crate::tidy;
 
 /// The stages in their order: what fails soonest comes first.
-const STAGES: [&str; 10] = [
+const STAGES: [&str; 11] = [
     "format",
     "tidy",
     "clippy",
@@ -21,6 +22,7 @@ const STAGES: [&str; 10] = [
     "tests",
     "pasted-line",
     "secure-access",
+    "cortex",
     "crash",
     "leaks",
     "fuzz",
@@ -77,6 +79,7 @@ fn stage(name: &str, release: bool) -> Result<Tally> {
         "tests" => tests(),
         "pasted-line" => seed::pasted_line(&demo::binary(release)?),
         "secure-access" => seed::secure_access(&demo::binary(release)?),
+        "cortex" => cortex::clients(&demo::binary(release)?),
         "crash" => crash::short(release),
         "leaks" => leaks::run(release),
         _ => fuzz::native_api(&demo::binary(release)?),
