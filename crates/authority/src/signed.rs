@@ -206,12 +206,12 @@ fn read(signature: &Signature<'_>) -> Option<(Instant, Digest)> {
 fn signer(key: &Key, signature: &Signature<'_>, hash: &Digest, now: Instant) -> Option<Proven> {
     let mut proven = None;
     for credential in key.live(now) {
-        if let Proof::Secret(secret) = &credential.proof {
-            if hash_of(secret, signature.nonce, signature.timestamp) == *hash {
-                proven = Some(Proven {
-                    generation: credential.generation,
-                });
-            }
+        if let Proof::Secret(secret) = &credential.proof
+            && hash_of(secret, signature.nonce, signature.timestamp) == *hash
+        {
+            proven = Some(Proven {
+                generation: credential.generation,
+            });
         }
     }
     proven
