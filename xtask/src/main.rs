@@ -6,6 +6,7 @@
 )]
 
 mod bench;
+mod cortex;
 mod crash;
 mod demo;
 mod fuzz;

@@ -2,6 +2,7 @@
 
 use anyhow::{Result, bail};
 
+use crate::cortex;
 use crate::crash;
 use crate::demo;
 use crate::fuzz;
@@ -15,7 +16,7 @@ use crate::threat_response;
 use crate::tidy;
 
 /// The stages in their order: what fails soonest comes first.
-pub(crate) const STAGES: [&str; 12] = [
+pub(crate) const STAGES: [&str; 13] = [
     "format",
     "tidy",
     "clippy",
@@ -25,6 +26,7 @@ pub(crate) const STAGES: [&str; 12] = [
     "secure-access",
     "threat-response",
     "securecloud",
+    "cortex",
     "crash",
     "leaks",
     "fuzz",
@@ -83,6 +85,7 @@ fn stage(name: &str, release: bool) -> Result<Tally> {
         "secure-access" => seed::secure_access(&demo::binary(release)?),
         "threat-response" => threat_response::client(&demo::binary(release)?),
         "securecloud" => securecloud::walk(&demo::binary(release)?),
+        "cortex" => cortex::clients(&demo::binary(release)?),
         "crash" => crash::short(release),
         "leaks" => leaks::run(release),
         _ => fuzz::native_api(&demo::binary(release)?),

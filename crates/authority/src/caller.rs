@@ -45,6 +45,7 @@ enum Power {
     /// A key, what the presented credential carries of its rights, and what that credential is.
     Key {
         id: KeyId,
+        product: ProductName,
         carried: Option<Arc<Rights>>,
         by: By,
         /// The key's own organization.
@@ -93,6 +94,11 @@ impl Caller {
             }
             Power::Shell => None,
         }
+    }
+
+    /// Whether it is a key of this product that called.
+    pub(crate) fn is_of(&self, product: &ProductName) -> bool {
+        matches!(&self.power, Power::Key { product: own, .. } if own == product)
     }
 
     /// What the presented credential carries, where that is less than its key's rights.
@@ -176,6 +182,7 @@ impl Authority {
             request_id: request_id.to_owned(),
             power: Power::Key {
                 id: key.id,
+                product: key.product.clone(),
                 carried: valid.narrowed_rights(),
                 by: match &valid.form {
                     Form::Secret | Form::Signature(_) => By::Secret(valid.generation),

@@ -3,6 +3,7 @@
 
 mod period;
 mod presets;
+mod tokens;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -28,6 +29,8 @@ use crate::failure::Failure;
 use presets::PresetText;
 
 pub use presets::Preset;
+
+pub use tokens::{Algorithm, TokenType, Tokens};
 
 /// The product whose scopes administer everything else.
 pub const LATCHKEY: &str = "latchkey";
@@ -77,6 +80,8 @@ pub struct Product {
     pub aliases: Aliases,
     /// What a listed resource scope may be of.
     pub resource_kinds: BTreeSet<String>,
+    /// Those of them that the reach of a key or a person is about.
+    pub reach_kinds: BTreeSet<String>,
     /// Its built-in roles.
     pub roles: Vec<Role>,
     /// Those of them that are given only with what they reach said: listed, or expressly all.
@@ -105,6 +110,8 @@ pub struct Product {
     pub periods: Vec<Period>,
     /// The longest expiry; `None` is any.
     pub max_lifetime: Option<Span>,
+    /// The same two for keys that are made by keys of the product itself; `None` is as for everybody.
+    pub made_by_keys: Option<Lifetimes>,
     /// How long the previous secret lives on when nobody says.
     pub default_overlap: Span,
     /// The longest such time.
@@ -130,6 +137,8 @@ pub struct ScopeEntry {
     pub description: String,
     /// Left out of lists offered to people.
     pub hidden: bool,
+    /// Its holder is bound by no reach.
+    pub unbounded: bool,
     /// The scopes of product `latchkey` that its holder has within this product.
     pub administers: Vec<Scope>,
 }
@@ -167,6 +176,14 @@ pub enum Administrators {
     All,
 }
 
+/// How long keys live.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Lifetimes {
+    default_lifetime_seconds: Option<i64>,
+    max_lifetime_seconds: Option<i64>,
+}
+
 /// How the public identifier of a key looks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -193,78 +210,6 @@ pub enum SecretShape {
     Alphanumeric128,
     /// 54 characters of base64url: 40 random bytes without padding.
     Base64url54,
-}
-
-/// How access tokens of a product are.
-#[derive(Debug, Clone, Copy, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Tokens {
-    /// JWT or opaque.
-    pub token_type: TokenType,
-    /// The signature of a JWT.
-    #[serde(default)]
-    pub signing_algorithm: Algorithm,
-    /// Whether a manager's key gets tokens that act for an organization that it manages. Where it does, the key reaches
-    /// those organizations by such tokens only.
-    #[serde(default)]
-    pub for_managed: bool,
-    access_token_seconds: i64,
-    #[serde(default)]
-    refresh_token_seconds: i64,
-}
-
-impl Tokens {
-    /// How long an access token is good.
-    pub fn access_life(&self) -> Span {
-        Span::from_secs(self.access_token_seconds)
-    }
-
-    /// How long a refresh token is good; zero where there are none.
-    pub fn refresh_life(&self) -> Span {
-        Span::from_secs(self.refresh_token_seconds)
-    }
-}
-
-/// JWT (RFC 9068) or opaque.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum TokenType {
-    /// A signed JWT.
-    Jwt,
-    /// A random string.
-    Opaque,
-}
-
-/// The signature algorithm of a JWT (RFC 7518).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Deserialize)]
-pub enum Algorithm {
-    /// ECDSA over P-256 with SHA-256.
-    #[default]
-    #[serde(rename = "ES256")]
-    Es256,
-    /// RSASSA-PKCS1-v1_5 with SHA-256.
-    #[serde(rename = "RS256")]
-    Rs256,
-}
-
-impl Algorithm {
-    /// Every algorithm.
-    pub const ALL: [Algorithm; 2] = [Algorithm::Es256, Algorithm::Rs256];
-
-    /// Its registered name.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Algorithm::Es256 => "ES256",
-            Algorithm::Rs256 => "RS256",
-        }
-    }
-
-    /// The algorithm of that name.
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL
-            .into_iter()
-            .find(|algorithm| algorithm.as_str() == name)
-    }
 }
 
 /// A limit that a product sets for everybody.
@@ -344,6 +289,7 @@ impl Product {
             let meaning = ScopeEntry {
                 description: entry.description.clone(),
                 hidden: entry.hidden,
+                unbounded: entry.unbounded,
                 administers,
             };
             if scopes.insert(scope(&entry.name)?, meaning).is_some() {
@@ -426,6 +372,13 @@ impl Product {
                 "a role asks for resources and there are none".to_owned()
             ));
         }
+        if let Some(kind) = written
+            .reach_kinds
+            .iter()
+            .find(|kind| !written.resource_kinds.contains(kind))
+        {
+            return Err(bad(format!("reach_kinds: {kind:?} is no resource kind")));
+        }
         let positive = |seconds: Option<i64>| seconds.map(Span::from_secs);
         Ok(Product {
             name,
@@ -435,6 +388,7 @@ impl Product {
             scopes,
             presets,
             aliases,
+            reach_kinds: written.reach_kinds.into_iter().collect(),
             resource_kinds: written.resource_kinds.into_iter().collect(),
             roles,
             named_reach,
@@ -450,6 +404,7 @@ impl Product {
             default_lifetime: positive(written.keys.default_lifetime_seconds),
             periods,
             max_lifetime: positive(written.keys.max_lifetime_seconds),
+            made_by_keys: written.keys.made_by_keys,
             default_overlap: Span::from_secs(written.rotation.default_overlap_seconds),
             max_overlap: Span::from_secs(written.rotation.max_overlap_seconds),
             handle: written.shape.handle,
@@ -469,6 +424,23 @@ impl Product {
             .iter()
             .map(|(file, text)| Product::parse(file, text))
             .collect()
+    }
+
+    /// The expiry of a key whose maker names none, and the longest one: as for everybody, or `by_key` for those who are keys
+    /// of this product themselves. `None` is never, and any.
+    pub(crate) fn lifetimes(&self, by_key: bool) -> (Option<Span>, Option<Span>) {
+        match self.made_by_keys.filter(|_| by_key) {
+            Some(lifetimes) => (
+                lifetimes.default_lifetime_seconds.map(Span::from_secs),
+                lifetimes.max_lifetime_seconds.map(Span::from_secs),
+            ),
+            None => (self.default_lifetime, self.max_lifetime),
+        }
+    }
+
+    /// Whether its keys are presented in this server's own way.
+    pub fn is_native(&self) -> bool {
+        self.secret == SecretShape::Native
     }
 }
 
@@ -572,6 +544,8 @@ struct File {
     kinds: Vec<Kind>,
     #[serde(default)]
     resource_kinds: Vec<String>,
+    #[serde(default)]
+    reach_kinds: Vec<String>,
     custom_roles: bool,
     #[serde(default)]
     reports_calls: bool,
@@ -613,6 +587,7 @@ struct KeysText {
     #[serde(default)]
     periods: Vec<PeriodText>,
     max_lifetime_seconds: Option<i64>,
+    made_by_keys: Option<Lifetimes>,
 }
 
 #[derive(Deserialize)]
@@ -654,6 +629,8 @@ struct ScopeText {
     description: String,
     #[serde(default)]
     hidden: bool,
+    #[serde(default)]
+    unbounded: bool,
     #[serde(default)]
     administers: Names,
 }

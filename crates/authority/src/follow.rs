@@ -18,12 +18,14 @@ use credential::time::Span;
 use store::change::MAX_PAGE;
 use store::db::Engine;
 use store::feed::Polled;
+use store::settings::Setting;
 use store::users::PASSWORD;
 use store::{Changed, Fault, Found, View};
 
 use crate::Authority;
 use crate::failure::{Failure, Refusal};
 use crate::ports::Tick;
+use crate::reach;
 use crate::vault::KEYRING;
 use crate::world::World;
 
@@ -364,6 +366,7 @@ impl World {
         )? {
             world.roles.insert(role.id, Arc::new(role));
         }
+        reach::read_all(view, &mut world)?;
         world.revoked = Arc::new(revoked(view)?);
         world.with_password = Arc::new(view.users_with_password()?.into_iter().collect());
         Ok(world)
@@ -378,6 +381,8 @@ struct Patch {
     roles: Vec<(RoleId, Option<Arc<Role>>)>,
     /// Whether each is revoked still: what has expired is no longer kept.
     tokens: Vec<(TokenId, bool)>,
+    /// Settings that reaches are, by name and organization.
+    reaches: Vec<(String, OrganizationId, Option<Found<Setting>>)>,
     /// Whether each has a password.
     passwords: Vec<(UserId, bool)>,
 }
@@ -396,6 +401,7 @@ impl Patch {
             groups: vec![],
             roles: vec![],
             tokens: vec![],
+            reaches: vec![],
             passwords: vec![],
         };
         for subject in subjects {
@@ -422,6 +428,12 @@ impl Patch {
                 SubjectKind::Role => {
                     if let Ok(id) = id.parse() {
                         patch.roles.push((id, good(view.role(id)?)));
+                    }
+                }
+                SubjectKind::Settings => {
+                    if let Some((name, organization)) = reach::parts(id) {
+                        let found = view.setting(name, Some(organization))?;
+                        patch.reaches.push((name.to_owned(), organization, found));
                     }
                 }
                 SubjectKind::Token => {
@@ -453,6 +465,9 @@ impl Patch {
         put(&mut world.roles, &self.roles);
         for (id, group) in &self.groups {
             world.put_group(*id, group.clone());
+        }
+        for (name, organization, found) in &self.reaches {
+            world.put_reach(*organization, name, found.as_ref());
         }
         if !self.tokens.is_empty() {
             let mut revoked = HashSet::clone(&world.revoked);

@@ -6,6 +6,7 @@ mod draft;
 mod managed;
 mod mint;
 mod own;
+mod picked;
 
 use credential::grant::Resources;
 use credential::id::{KeyId, OrganizationId, RoleId, UserId};
@@ -23,6 +24,7 @@ pub use managed::{Managed, Pair};
 pub use mint::Shown;
 pub(crate) use mint::pair;
 pub(crate) use own::{begin_own_keys_anew, own_grants, own_key_id};
+pub use picked::Picked;
 
 use crate::Authority;
 use crate::caller::{Caller, Need, administers_keys};

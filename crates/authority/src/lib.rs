@@ -21,6 +21,7 @@ pub mod organizations;
 pub mod passwords;
 pub mod ports;
 pub mod products;
+pub mod reach;
 pub mod roles;
 pub mod settings;
 pub mod setup;

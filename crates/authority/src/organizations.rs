@@ -14,8 +14,9 @@ use credential::name::Name;
 use credential::organization::{Organization, OrganizationKind, Region};
 use store::{Change, Found, View};
 
-pub use settings::OrganizationSettings;
+pub(crate) use settings::settings_need;
 pub(crate) use settings::settings_of;
+pub use settings::{EditSettings, OrganizationSettings};
 
 use crate::Authority;
 use crate::act::{Done, MAX_PAGE, gives_nothing, hidden, refuse_stale};

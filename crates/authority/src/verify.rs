@@ -15,14 +15,13 @@ use credential::secret::Digest;
 use credential::time::Instant;
 use credential::token::{self, Parsed, Word};
 use store::Fault;
-use store::nonces::SeenNonce;
 
 use crate::Authority;
 use crate::asker::Asker;
 use crate::failure::{Failure, Refusal};
 use crate::keyring::{Held, HeldFamily, Live};
 use crate::limits::Spent;
-use crate::signed::Signature;
+use crate::signed::{NonceUse, Signature};
 use crate::tokens::Claims;
 use crate::usage::Call;
 
@@ -125,8 +124,8 @@ pub enum Form {
     Access(FamilyId),
     /// A JWT access token.
     Jwt(Arc<Claims>),
-    /// A signature, and what must not come again; nothing where its time is over.
-    Signature(Option<Box<SeenNonce>>),
+    /// A signature, and what it uses up; nothing where its time is over.
+    Signature(Option<Box<NonceUse>>),
 }
 
 impl Valid {
@@ -247,7 +246,7 @@ impl Authority {
         if let Err(denial) = self.decided(question, &proven, now) {
             return Ok(Err(denial));
         }
-        if !self.is_first(&proven.form).await? {
+        if !self.may_come(&proven.form, question.from).await? {
             return Ok(Err(Denial::Replayed));
         }
         let limits = match self.spend(live, question).await? {
@@ -307,9 +306,13 @@ impl Authority {
             somewhere: question.somewhere,
             from: question.from,
         };
-        match decide(&live.key, rights, world.standing(&live.key), &ask, now) {
-            Verdict::Valid(_) => Ok(()),
-            Verdict::Denied(denial) => {
+        let verdict = match decide(&live.key, rights, world.standing(&live.key), &ask, now) {
+            Verdict::Valid(_) => world.must_reach(&live.key, rights, question.resource),
+            Verdict::Denied(denial) => Err(denial),
+        };
+        match verdict {
+            Ok(()) => Ok(()),
+            Err(denial) => {
                 self.note_denial(live, proven.generation, question, &denial, now);
                 Err(denial)
             }

@@ -10,9 +10,11 @@ use credential::group::{Group, belonging};
 use credential::id::{GroupId, OrganizationId, RoleId, TokenId, UserId};
 use credential::key::{Key, Standing};
 use credential::organization::{Organization, User};
+use credential::reach::Reach;
 use credential::role::{ProductName, Role};
 
 use crate::catalog::{OwnerRule, Product};
+use crate::reach::Reacher;
 
 /// See the module's text.
 #[derive(Clone, Default)]
@@ -25,6 +27,10 @@ pub struct World {
     /// Which of the groups are an organization's.
     pub(crate) grouped: HashMap<OrganizationId, BTreeSet<GroupId>>,
     pub(crate) revoked: Arc<HashSet<TokenId>>,
+    /// What keys, people and groups reach, where somebody gave them a reach.
+    pub(crate) reaches: Arc<HashMap<Reacher, Arc<Reach>>>,
+    /// Organizations that enforce it.
+    pub(crate) enforcing: Arc<HashSet<OrganizationId>>,
     /// Who has a password; no verdict asks.
     pub(crate) with_password: Arc<HashSet<UserId>>,
     /// Counts the changes of what rights are compiled from: roles, and users as owners with their groups.

@@ -63,6 +63,7 @@ pub mod name;
 pub mod notice;
 pub mod organization;
 pub mod password;
+pub mod reach;
 pub mod role;
 pub mod scope;
 pub mod seal;

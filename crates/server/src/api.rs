@@ -31,6 +31,8 @@ use utoipa::Path;
 use utoipa::openapi::path::HttpMethod;
 use utoipa::openapi::{Paths, RefOr, Schema};
 
+use crate::examples::Writer;
+
 pub use refusal::problem;
 
 /// What the handlers share.
@@ -40,6 +42,8 @@ pub struct Api {
     pub authority: Authority,
     /// The program's version, as `/openapi.json` and the operator's page name it.
     pub version: &'static str,
+    /// Who writes the examples of a product's keys, where they are presented in a foreign way.
+    pub examples: fn(&str) -> Option<Writer>,
 }
 
 /// The native API over an authority.

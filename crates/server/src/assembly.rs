@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use authority::Authority;
 use axum::Router;
+use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
@@ -15,6 +16,7 @@ use tokio::task::{JoinError, JoinHandle};
 use tower::ServiceExt;
 
 use crate::config::{Config, Server};
+use crate::edge::body;
 use crate::edge::listener::{Addresses, Listeners, Stopped};
 use crate::edge::ops::{self, Readiness};
 use crate::edge::telemetry::Metrics;
@@ -114,6 +116,7 @@ pub fn router(
     let all = api::routes(api::Api {
         authority: authority.clone(),
         version,
+        examples: dialects::example_writer,
     })
     .merge(oauth2::routes(authority.clone()))
     .merge(dialects::routes(&speaker))
@@ -162,12 +165,25 @@ impl Mounted {
     /// Verdict first; then the request goes on.
     async fn pass(&self, policy: &Policy, request: Request, arrival: &Arrival) -> Response {
         let begun = tokio::time::Instant::now();
-        let (head, body) = request.into_parts();
+        let (head, mut body) = request.into_parts();
+        // A body that is not needed for the verdict is not read before it.
+        let mut known = None;
+        if policy.is_signed(&head.headers) {
+            let reading = arrival.reading;
+            match body::read(body, reading.admin_body, reading.time).await {
+                Ok(bytes) => {
+                    body = Body::from(bytes.clone());
+                    known = Some(bytes);
+                }
+                Err(fault) => return fault.problem().into_response(),
+            }
+        }
         let asked = Asked {
             method: &head.method,
             path: head.uri.path(),
             query: head.uri.query(),
             headers: &head.headers,
+            body: known.as_deref(),
             client: arrival.client,
             asker: None,
         };

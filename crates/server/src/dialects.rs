@@ -19,6 +19,7 @@ use credential::time::Instant;
 
 use crate::config::Config;
 use crate::edge::{Arrival, AskedPath};
+use crate::examples::Writer;
 
 /// What a dialect speaks with.
 #[derive(Clone)]
@@ -69,6 +70,15 @@ const ALL: [&Dialect; 5] = [
 pub fn routes(speaker: &Speaker) -> Router {
     let routes = ALL.iter().map(|dialect| (dialect.routes)(speaker));
     routes.fold(Router::new(), Router::merge)
+}
+
+/// Who writes the examples of a product's keys, where they are presented in a foreign way.
+const WRITERS: [(&str, Writer); 1] = [(cortex::PRODUCT, cortex::examples::write)];
+
+/// Who writes the examples of this product's keys; nobody where they are presented in this server's own way.
+pub fn example_writer(product: &str) -> Option<Writer> {
+    let writer = WRITERS.iter().find(|(known, _)| *known == product)?;
+    Some(writer.1)
 }
 
 /// The dialects by name, as settings name them.

@@ -14,6 +14,7 @@ pub mod assembly;
 pub mod config;
 pub mod dialects;
 pub mod edge;
+pub mod examples;
 pub mod gateway;
 pub mod notify;
 pub mod oauth2;

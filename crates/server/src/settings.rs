@@ -1,10 +1,10 @@
 //! What the authority is told of the settings: one function, so that no setting is read and forgotten.
 
 use authority::Settings;
-use authority::settings::{Audit, ProductLimits, Retention, Signing};
+use authority::settings::{Audit, ProductLimits, Replay, Retention, Signing};
 use credential::time::Span;
 
-use crate::config::{self, Config};
+use crate::config::{self, Config, ReplayMode};
 use crate::edge::listener::Addresses;
 
 /// The authority's settings. `issuer` is the public address ([`issuer`]), `replica` what people call this process.
@@ -16,6 +16,7 @@ pub fn settings(config: &Config, issuer: String, replica: &str) -> Settings {
         retention,
         signing,
         product_limits,
+        signed_requests,
         ..
     } = config;
     let default = Settings::default();
@@ -26,6 +27,10 @@ pub fn settings(config: &Config, issuer: String, replica: &str) -> Settings {
         staleness_margin: freshness.margin,
         refresh_grace: keys.refresh_grace,
         repeat_within: keys.idempotency,
+        replay: match signed_requests.replay {
+            ReplayMode::Compatible => Replay::Compatible,
+            ReplayMode::Strict => Replay::Strict,
+        },
         signing: Signing {
             rollover: signing.rollover,
             publish_before: signing.publish_before_use,
@@ -107,6 +112,8 @@ publish_before_use = "3h"
 exempt = ["client-1"]
 [product_limits.organizations]
 00000000-0000-7000-8000-000000000001 = { secure_access = 3 }
+[signed_requests]
+replay = "strict"
 "#;
 
     fn config(text: &str) -> Config {
@@ -157,6 +164,7 @@ exempt = ["client-1"]
             Some(Path::new("/checkpoints"))
         );
         assert_eq!(told.retention.audit, Some(Span::from_days(401)));
+        assert_eq!(told.replay, Replay::Strict);
     }
 
     #[test]

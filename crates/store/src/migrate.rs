@@ -34,6 +34,7 @@ const STEPS: &[Step] = &[
     step!(3, "0003_groups"),
     step!(4, "0004_deliveries"),
     step!(5, "0005_usage"),
+    step!(6, "0006_nonce_uses"),
 ];
 
 /// What a migration found and did.

@@ -10,7 +10,7 @@ use credential::id::{FamilyId, KeyId, OrganizationId, UserId};
 use credential::key::{Addresses, Credential, Key, Maker, Proof, State};
 use credential::role::ProductName;
 use credential::scope::Scope;
-use credential::time::{Instant, Term};
+use credential::time::{Instant, Span, Term};
 use store::Fault;
 use store::change::NO_DETAIL;
 use store::keys::KEY_NAME;
@@ -69,8 +69,14 @@ impl Authority {
         }
         let grants = granted(&world, product, organization, &command.grants)?;
         let addresses = fits(product, command.addresses)?;
+        let by_key = caller.is_of(&product.name);
+        let (default_lifetime, max_lifetime) = product.lifetimes(by_key);
         let expires_at = match command.expiry {
             Expiry::Never => None,
+            // Keys that are made by keys may have lives of their own.
+            Expiry::Default if by_key && product.made_by_keys.is_some() => {
+                default_lifetime.map(|life| now + life)
+            }
             Expiry::Default => product.default_expiry(now),
             Expiry::In(term) => Some(term.after(now)),
             Expiry::Period(name) => Some(named_period(product, &name)?.after(now)),
@@ -79,7 +85,7 @@ impl Authority {
         if expires_at.is_some_and(|at| at <= now) {
             return Err(credential::key::Refusal::ExpiryInThePast.into());
         }
-        bounded(product, now, expires_at)?;
+        bounded(max_lifetime, now, expires_at)?;
         let owner = match (product.owner, command.owner, caller.maker) {
             (OwnerRule::None, _, _) => None,
             (_, Some(owner), _) => {
@@ -333,11 +339,11 @@ pub(super) fn fits(product: &Product, addresses: Addresses) -> Result<Addresses,
 }
 
 pub(super) fn bounded(
-    product: &Product,
+    max_lifetime: Option<Span>,
     from: Instant,
     expires_at: Option<Instant>,
 ) -> Result<(), Refusal> {
-    match product.max_lifetime {
+    match max_lifetime {
         Some(most) if expires_at.is_none_or(|at| at > from + most) => Err(Refusal::invalid(
             "expires_at",
             format!(

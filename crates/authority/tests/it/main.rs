@@ -20,6 +20,7 @@ mod rig;
 mod rights;
 mod roles;
 mod setup;
+mod signed;
 mod signing;
 mod tampering;
 mod tokens;

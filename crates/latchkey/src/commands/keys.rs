@@ -12,7 +12,7 @@ use super::MOST;
 use crate::client::{Reach, Server, encoded, secret_from};
 use crate::exit::Reason;
 use crate::house::{self, House};
-use crate::output::{Output, complain, confirmed, thing_of};
+use crate::output::{Output, complain, confirmed, say, thing_of};
 use crate::settings::Settings;
 
 const EXAMPLES: &str = "\
@@ -21,6 +21,7 @@ Examples:
   latchkey key create --product sample --name shop --role \"Reader=account:7\"
   latchkey key list --product sample --state active
   latchkey key list --expires-before 2030-01-31T00:00:00Z
+  latchkey key examples 0197… --language python > try.py
   latchkey key rotate 0197… --overlap-seconds 3600
   latchkey key revoke 0197… --yes
   latchkey key enable 0197… --local     in the database of this machine, when no key is left to call with
@@ -36,6 +37,8 @@ pub(crate) enum Key {
     List(List),
     /// Show one key.
     Show(One),
+    /// Show programs that use a key, ready to run; its secret stands in none of them.
+    Examples(Examples),
     /// Change a key; what is not named stays.
     Edit(Box<Edit>),
     /// Take a key out of use.
@@ -59,6 +62,18 @@ pub(crate) struct One {
     reach: Reach,
     /// The key's id.
     id: String,
+}
+
+/// One key, and in what the programs shall be written.
+#[derive(Args)]
+pub(crate) struct Examples {
+    #[command(flatten)]
+    reach: Reach,
+    /// The key's id.
+    id: String,
+    /// Only the first one in this language, python or shell, and nothing but its text.
+    #[arg(long)]
+    language: Option<String>,
 }
 
 /// One key, and who brings it back.
@@ -276,6 +291,7 @@ impl Key {
                 output.value(&one.reach.with_key()?.get(&path(&one.id)).await?);
                 Ok(())
             }
+            Self::Examples(examples) => examples.show(output).await,
             Self::Edit(edit) => {
                 let server = edit.reach.with_key()?;
                 let body = edit.body(&server).await?;
@@ -294,6 +310,37 @@ impl Key {
                 Ok(())
             }
         }
+    }
+}
+
+impl Examples {
+    async fn show(&self, output: Output) -> anyhow::Result<()> {
+        let path = format!("{}/examples", path(&self.id));
+        let answer = self.reach.with_key()?.get(&path).await?;
+        let items = answer["items"].as_array().cloned().unwrap_or_default();
+        let text =
+            |item: &Value, member: &str| item[member].as_str().unwrap_or_default().to_owned();
+        if let Some(language) = &self.language {
+            let Some(found) = items
+                .iter()
+                .find(|item| text(item, "language") == *language)
+            else {
+                bail!("there is no example in {language} for this key");
+            };
+            say(text(found, "code").trim_end());
+        } else if output.json {
+            output.value(&answer["items"]);
+        } else {
+            for item in &items {
+                say(&format!(
+                    "# {} ({})",
+                    text(item, "title"),
+                    text(item, "language")
+                ));
+                say(&text(item, "code"));
+            }
+        }
+        Ok(())
     }
 }
 

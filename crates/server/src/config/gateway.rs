@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use http::{HeaderName, Method, Uri};
 
+use super::CredentialForm;
 use super::layer::{Node, Value};
 use super::read::{Fields, Misfit, Setting, misfit};
 
@@ -27,7 +28,10 @@ pub struct Policy {
     pub hosts: Vec<String>,
     /// The paths it answers for.
     pub prefixes: Vec<String>,
-    /// The headers in which a key is looked for.
+    /// How a key is presented.
+    pub credential: CredentialForm,
+    /// The headers in which it is looked for: any one of them, or, signed or as a pair, those of identifier, secret or hash,
+    /// nonce, and timestamp.
     pub credential_headers: Vec<HeaderName>,
     /// Further headers of the client that do not reach the upstream.
     pub strip_headers: Vec<HeaderName>,
@@ -84,12 +88,22 @@ impl Setting for Policy {
         let upstream = fields.optional("upstream");
         let hosts: Vec<String> = fields.optional("hosts").unwrap_or_default();
         let prefixes: Vec<String> = fields.optional("prefixes").unwrap_or_default();
-        let credential_headers = fields.optional("credential_headers").unwrap_or_else(|| {
-            vec![
-                http::header::AUTHORIZATION,
-                HeaderName::from_static("x-api-key"),
-            ]
-        });
+        let credential = fields
+            .optional("credential")
+            .unwrap_or(CredentialForm::Bearer);
+        let credential_headers: Vec<HeaderName> =
+            fields.optional("credential_headers").unwrap_or_else(|| {
+                vec![
+                    http::header::AUTHORIZATION,
+                    HeaderName::from_static("x-api-key"),
+                ]
+            });
+        if credential == CredentialForm::SignedOrPair && credential_headers.len() != 4 {
+            fields.refuse(
+                "credential_headers",
+                "names four headers here: of identifier, secret or hash, nonce, and timestamp",
+            );
+        }
         let strip_headers = fields.optional("strip_headers").unwrap_or_default();
         let routes = fields.required("routes");
         for prefix in prefixes.iter().filter(|prefix| !prefix.starts_with('/')) {
@@ -103,6 +117,7 @@ impl Setting for Policy {
             upstream,
             hosts: hosts.iter().map(|host| host.to_ascii_lowercase()).collect(),
             prefixes,
+            credential,
             credential_headers,
             strip_headers,
             routes,

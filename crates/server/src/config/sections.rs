@@ -207,6 +207,11 @@ sections! {
         /// A PEM file with an authority that its certificate may come from besides the system's.
         ca: Option<PathBuf>,
     }
+    /// `[signed_requests]`: requests that prove a secret without sending it.
+    signed_requests: SignedRequests {
+        /// How often one signature is good.
+        replay: ReplayMode,
+    }
     /// `[log]`: what is logged, and how.
     log: Log {
         /// The shape of a line.
@@ -247,6 +252,26 @@ choice! {
         Value = "value",
         /// What a program prints.
         Command = "command",
+    }
+}
+
+choice! {
+    /// How often a signature is good that covers nothing of its request.
+    ReplayMode {
+        /// For several different requests that come soon from one address.
+        Compatible = "compatible",
+        /// Once.
+        Strict = "strict",
+    }
+}
+
+choice! {
+    /// How requests of a policy present a credential.
+    CredentialForm {
+        /// One text that says it all, in one of the headers.
+        Bearer = "bearer",
+        /// An identifier beside a secret, or beside a hash with nonce and timestamp, each in a header of its own.
+        SignedOrPair = "signed_or_pair",
     }
 }
 

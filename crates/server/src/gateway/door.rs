@@ -2,7 +2,8 @@
 
 use std::net::IpAddr;
 
-use authority::verify::{Question, Valid};
+use authority::signed::{Covered, Signature};
+use authority::verify::{Presented, Question, Valid};
 use authority::{Asker, Authority, Call};
 use axum::response::Response;
 use http::header::{AUTHORIZATION, USER_AGENT};
@@ -12,6 +13,7 @@ use super::identity::{self, Identity};
 use super::refuse;
 use super::route::Rule;
 use super::{NoRoute, Policy};
+use crate::config::CredentialForm;
 use crate::edge::authorization;
 use crate::edge::denied::Denied;
 use crate::edge::standing::{self, Spending, limit_headers};
@@ -31,6 +33,8 @@ pub struct Asked<'r> {
     pub query: Option<&'r str>,
     /// The headers, of which only those that the policy names are read.
     pub headers: &'r HeaderMap,
+    /// The body, where it is at hand.
+    pub body: Option<&'r [u8]>,
     /// The client; nobody when that cannot be known.
     pub client: Option<IpAddr>,
     /// The gateway that asks by a credential of its own: about what it may not ask, it is told what it would be told
@@ -51,10 +55,10 @@ pub struct Passed {
 }
 
 /// What a request presents.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy)]
 enum Credential<'h> {
     Nothing,
-    One(&'h str),
+    One(Presented<'h>),
     /// Two credentials, a header that stands twice, or something that cannot be read.
     Unreadable,
 }
@@ -76,7 +80,24 @@ pub async fn ask(
     if question.as_ref().err() == Some(&NoRoute::Ambiguous) {
         return Err(NoRoute::Ambiguous.into());
     }
-    let credential = match credential(policy, asked.headers) {
+    // What is decided on, in the one spelling in which it would be forwarded.
+    let decided = question
+        .as_ref()
+        .map_or(asked.path, |question| &question.path);
+    let target = [
+        decided.trim_end_matches('/'),
+        "?",
+        asked.query.unwrap_or_default(),
+    ]
+    .concat();
+    let covered = asked
+        .body
+        .map(|body| Covered::of(asked.method.as_str(), &target, body));
+    let credential = match policy.credential {
+        CredentialForm::Bearer => bearer_in(policy, asked.headers),
+        CredentialForm::SignedOrPair => signed_or_pair_in(policy, asked.headers, covered),
+    };
+    let credential = match credential {
         Credential::One(credential) => credential,
         Credential::Nothing => {
             return Err(refuse::nothing_presented().denied(Denied::nothing(authority)));
@@ -105,7 +126,8 @@ pub async fn ask(
         from: asked.client,
         route,
         call: call.as_ref(),
-        ..Question::bearer(credential)
+        credential,
+        ..Question::bearer("")
     };
     let question = match question {
         Ok(question) => question,
@@ -193,7 +215,7 @@ pub fn tell_limits(valid: &Valid, response: &mut Response) {
 }
 
 /// The one credential in the headers that the policy names.
-fn credential<'h>(policy: &Policy, headers: &'h HeaderMap) -> Credential<'h> {
+fn bearer_in<'h>(policy: &Policy, headers: &'h HeaderMap) -> Credential<'h> {
     let mut found = Credential::Nothing;
     for name in &policy.credential_headers {
         let mut values = headers.get_all(name).iter();
@@ -209,11 +231,42 @@ fn credential<'h>(policy: &Policy, headers: &'h HeaderMap) -> Credential<'h> {
             text
         };
         found = match (found, text, values.next()) {
-            (Credential::Nothing, Some(text), None) => Credential::One(text),
+            (Credential::Nothing, Some(text), None) => Credential::One(Presented::Bearer(text)),
             _ => return Credential::Unreadable,
         };
     }
     found
+}
+
+/// An identifier with a secret, or with a signature: whoever sends a nonce or a timestamp means to sign.
+fn signed_or_pair_in<'h>(
+    policy: &Policy,
+    headers: &'h HeaderMap,
+    request: Option<Covered<'h>>,
+) -> Credential<'h> {
+    let mut parts = [None; 4];
+    for (part, name) in parts.iter_mut().zip(&policy.credential_headers) {
+        let mut values = headers.get_all(name).iter();
+        *part = match (values.next().map(|value| value.to_str()), values.next()) {
+            (None, _) => None,
+            (Some(Ok(text)), None) => Some(text),
+            _ => return Credential::Unreadable,
+        };
+    }
+    match parts {
+        [None, None, ..] => Credential::Nothing,
+        [Some(id), Some(secret), None, None] => Credential::One(Presented::Pair { id, secret }),
+        [Some(id), Some(hash), Some(nonce), Some(timestamp)] => {
+            Credential::One(Presented::Signed(Signature {
+                id,
+                nonce,
+                timestamp,
+                hash,
+                request,
+            }))
+        }
+        _ => Credential::Unreadable,
+    }
 }
 
 /// The token of `Bearer …` (RFC 6750); the scheme's case does not matter.

@@ -102,6 +102,7 @@ async fn forward_auth(
             path: told.path,
             query: told.query,
             headers,
+            body: None,
             client: desk.client(headers),
             asker: asker.as_ref(),
         };
@@ -134,6 +135,7 @@ async fn ext_authz(
             path,
             query: head.uri.query(),
             headers,
+            body: None,
             client: desk.client(headers),
             asker: asker.as_ref(),
         };

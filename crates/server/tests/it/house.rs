@@ -121,7 +121,16 @@ impl House {
         let products = catalogs
             .map(|(file, text)| Product::parse(file, &amend((*text).to_owned())).unwrap())
             .collect();
+        let file = format!("{GATEWAY}\n{SECURECLOUD}\n{settings}")
+            .replace("UPSTREAM", &upstream().await)
+            .replace("NOWHERE", &nowhere().await);
+        let sources = Sources {
+            file: Some(("test.toml".into(), file)),
+            ..Sources::default()
+        };
+        let config = Config::load(&sources).unwrap().config;
         let clock = Arc::new(AtomicI64::new(START));
+        let told = server::settings::settings(&config, ISSUER.to_owned(), "test");
         let authority = Authority::open(Opening {
             store: Store::open(database.url()).await.unwrap(),
             master: MasterKeys {
@@ -130,6 +139,7 @@ impl House {
             },
             settings: Settings {
                 issuer: ISSUER.to_owned(),
+                replay: told.replay,
                 password_cost: PasswordCost::FOR_TESTS,
                 ..Settings::default()
             },
@@ -139,14 +149,6 @@ impl House {
         })
         .await
         .unwrap();
-        let file = format!("{GATEWAY}\n{SECURECLOUD}\n{settings}")
-            .replace("UPSTREAM", &upstream().await)
-            .replace("NOWHERE", &nowhere().await);
-        let sources = Sources {
-            file: Some(("test.toml".into(), file)),
-            ..Sources::default()
-        };
-        let config = Config::load(&sources).unwrap().config;
         let parts = Parts {
             authority: authority.clone(),
             config,

@@ -69,6 +69,7 @@ const ROWS: &[Row] = &[
         Status(404),
     ),
     ("readKey", Key, none, Status(404), Status(404)),
+    ("keyExamples", Key, none, Status(404), Status(404)),
     (
         "editKey",
         Key,
@@ -143,6 +144,7 @@ const ROWS: &[Row] = &[
         Status(404),
     ),
     ("readSettings", Organization, none, Status(404), Status(404)),
+    ("previewReach", Organization, none, Status(404), Status(404)),
     (
         "editSettings",
         Organization,
