@@ -20,6 +20,8 @@ use crate::{Fault, Store, args};
 
 /// What [`Fault::is_conflict_on`] says when a living key of the organization and product has the name.
 pub const KEY_NAME: &str = "api_key.name_lock";
+/// What [`Fault::is_conflict_on`] says when there is a key with the id.
+pub const KEY_ID: &str = "api_key.id";
 /// What [`Fault::is_conflict_on`] says when another key has the handle.
 pub const KEY_HANDLE: &str = "handle.handle";
 

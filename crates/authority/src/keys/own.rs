@@ -12,7 +12,7 @@ use credential::name::{Comment, Name, ProductName};
 use credential::organization::User;
 use credential::time::Instant;
 use store::change::NO_DETAIL;
-use store::keys::{KeyFilter, KeyOrder};
+use store::keys::{KEY_ID, KeyFilter, KeyOrder};
 use store::{Change, Found, View};
 
 use super::MAX_PAGE;
@@ -56,7 +56,14 @@ impl Authority {
                 }
                 Ok::<(), Failure>(())
             })
-            .await?;
+            .await;
+        let changed = match changed {
+            // Of several that make it at once one does, and the others find it made.
+            Err(Failure::Fault(fault)) if fault.is_conflict_on(KEY_ID) => {
+                return Ok(self.poll().await?);
+            }
+            changed => changed?,
+        };
         if !changed.subjects.is_empty() {
             self.settle(&changed).await?;
         }

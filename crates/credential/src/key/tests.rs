@@ -34,7 +34,7 @@ fn an_expiry_is_near_from_a_span_before_it_until_it_is_past() {
         (Some(100), 100, false),
         (None, 99, false),
     ] {
-        let near = ends(end).expires_within(Span::from_secs(60), at(now));
+        let near = ends(end).expires_within(Span::from_millis(60), at(now));
         assert_eq!(near, expected, "{end:?} at {now}");
     }
 }

@@ -336,11 +336,11 @@ testkit::on_each_engine! {
         };
         let answer = get(&Held::of(&plain).standard(), "").await;
         assert_eq!(answer.status, 200, "{answer:?}");
-        assert_eq!(answer.json(), json!({"key": plain.key.id.to_string(), "credential": false}));
+        assert_eq!(answer.json(), json!({"key": plain.key.id.to_string(), "organization": organization.to_string(), "credential": false}));
 
         let signed = Held::of(&signs).advanced(&house, NONCE, 0);
         let answer = get(&signed, "{}").await;
-        assert_eq!(answer.json(), json!({"key": signs.key.id.to_string(), "credential": false}));
+        assert_eq!(answer.json(), json!({"key": signs.key.id.to_string(), "organization": organization.to_string(), "credential": false}));
         // The body is part of what is told apart.
         assert_eq!(get(&signed, "{}").await.status, 401);
         assert_eq!(get(&signed, "{ }").await.status, 200);

@@ -57,10 +57,7 @@ const OWN_DOORS: [(&str, &[&str]); 5] = [
 
 /// The settings that the transcripts and tests of this dialect need.
 pub(crate) fn settings() -> String {
-    format!(
-        "[server.hosts]\n\"visibility.amp.cisco.com\" = \"threat_response\"\n[gateway.upstreams.sample]\nurl = \
-         \"http://UPSTREAM\"\n{POLICIES}"
-    )
+    format!("[server.hosts]\n\"visibility.amp.cisco.com\" = \"threat_response\"\n{POLICIES}")
 }
 
 async fn house(database: &testkit::Database) -> House {
@@ -633,7 +630,8 @@ testkit::on_each_engine! {
 
 /// The doors of the demo's policies and the dialect's own, as methods and paths.
 fn doors() -> Vec<String> {
-    let file = settings().replace("UPSTREAM", "127.0.0.1:9");
+    let upstream = "[gateway.upstreams.sample]\nurl = \"http://127.0.0.1:9\"\n";
+    let file = format!("{}\n{upstream}", settings());
     let sources = Sources {
         file: Some(("test.toml".into(), file)),
         ..Sources::default()
