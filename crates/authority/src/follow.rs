@@ -17,6 +17,7 @@ use credential::time::Span;
 use store::change::MAX_PAGE;
 use store::db::Engine;
 use store::feed::Polled;
+use store::users::PASSWORD;
 use store::{Changed, Fault, Found, View};
 
 use crate::Authority;
@@ -357,6 +358,7 @@ impl World {
             world.roles.insert(role.id, Arc::new(role));
         }
         world.revoked = Arc::new(revoked(view)?);
+        world.with_password = Arc::new(view.users_with_password()?.into_iter().collect());
         Ok(world)
     }
 }
@@ -368,6 +370,8 @@ struct Patch {
     roles: Vec<(RoleId, Option<Arc<Role>>)>,
     /// Whether each is revoked still: what has expired is no longer kept.
     tokens: Vec<(TokenId, bool)>,
+    /// Whether each has a password.
+    passwords: Vec<(UserId, bool)>,
 }
 
 impl Patch {
@@ -383,6 +387,7 @@ impl Patch {
             users: vec![],
             roles: vec![],
             tokens: vec![],
+            passwords: vec![],
         };
         for subject in subjects {
             let id = &subject.id;
@@ -393,7 +398,10 @@ impl Patch {
                     }
                 }
                 SubjectKind::User | SubjectKind::Membership => {
-                    if let Ok(id) = id.parse() {
+                    if let Some(Ok(id)) = id.strip_suffix(PASSWORD).map(str::parse) {
+                        let is_there = matches!(view.password(id)?, Some(Found::Good(_)));
+                        patch.passwords.push((id, is_there));
+                    } else if let Ok(id) = id.parse() {
                         patch.users.push((id, good(view.user(id)?)));
                     }
                 }
@@ -439,6 +447,17 @@ impl Patch {
                 };
             }
             world.revoked = Arc::new(revoked);
+        }
+        if !self.passwords.is_empty() {
+            let mut with_password = HashSet::clone(&world.with_password);
+            for (id, is_there) in &self.passwords {
+                if *is_there {
+                    with_password.insert(*id)
+                } else {
+                    with_password.remove(id)
+                };
+            }
+            world.with_password = Arc::new(with_password);
         }
         if !self.users.is_empty() || !self.roles.is_empty() {
             world.rights_version += 1;

@@ -17,6 +17,7 @@ pub mod keys;
 pub mod notices;
 pub mod operate;
 pub mod organizations;
+pub mod passwords;
 pub mod ports;
 pub mod products;
 pub mod roles;
@@ -105,6 +106,7 @@ pub(crate) struct Inner {
     /// Signature checks that were made before, by the digest of the whole token.
     checked: Cache<[u8; 32], Arc<Checked>>,
     limits: limits::Limits,
+    passwords: passwords::Passwords,
     usage: usage::Usage,
     position: tokio::sync::Mutex<Position>,
     applying: tokio::sync::Mutex<()>,
@@ -169,6 +171,7 @@ impl Authority {
             master: unlocked.master,
             checked: Cache::new(capacity),
             limits: limits::Limits::new(&entropy).map_err(Failure::from)?,
+            passwords: passwords::Passwords::default(),
             usage: usage::Usage::default(),
             position: tokio::sync::Mutex::new(Position {
                 applied: 0,

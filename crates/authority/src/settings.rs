@@ -21,12 +21,40 @@ pub struct Settings {
     pub refresh_grace: Span,
     /// How long a creation or rotation with an idempotency key can be repeated for the same answer.
     pub repeat_within: Span,
+    /// What hashing a person's password costs.
+    pub password_cost: PasswordCost,
     /// Signing keys.
     pub signing: Signing,
     /// Audit checkpoints.
     pub audit: Audit,
     /// What is kept, and for how long.
     pub retention: Retention,
+}
+
+/// What hashing a password with Argon2id costs: what a guesser pays for each guess.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PasswordCost {
+    /// Memory in KiB.
+    pub memory_kib: u32,
+    /// Passes over it.
+    pub passes: u32,
+    /// Lanes that are filled side by side.
+    pub lanes: u32,
+}
+
+impl PasswordCost {
+    /// As OWASP's Password Storage Cheat Sheet has it: 19 MiB, two passes, one lane.
+    pub const SAFE: Self = Self {
+        memory_kib: 19 * 1024,
+        passes: 2,
+        lanes: 1,
+    };
+    /// The least that Argon2 allows: for tests, which guard nothing.
+    pub const FOR_TESTS: Self = Self {
+        memory_kib: 8,
+        passes: 1,
+        lanes: 1,
+    };
 }
 
 /// How signing keys roll over.
@@ -82,6 +110,7 @@ impl Default for Settings {
             keyring_capacity: 1_000_000,
             refresh_grace: Span::from_secs(60),
             repeat_within: Span::from_minutes(10),
+            password_cost: PasswordCost::SAFE,
             signing: Signing {
                 rollover: Span::from_days(90),
                 publish_before: Span::from_hours(24),

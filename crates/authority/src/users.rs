@@ -326,7 +326,7 @@ impl Authority {
     }
 
     /// The person as this replica knows them. Who may not see them is told that there is nobody.
-    async fn seen_user(
+    pub(crate) async fn seen_user(
         &self,
         caller: &Caller,
         scope: &'static str,
@@ -372,7 +372,7 @@ pub(crate) fn latchkey() -> Result<ProductName, Failure> {
     Ok(ProductName::new(LATCHKEY).map_err(|error| Refusal::invalid("product", error))?)
 }
 
-fn need(scope: &'static str, organization: OrganizationId) -> Need {
+pub(crate) fn need(scope: &'static str, organization: OrganizationId) -> Need {
     Need {
         scope,
         organization,
@@ -466,7 +466,7 @@ pub(crate) fn last_id(page: &[Found<User>]) -> Option<UserId> {
     })
 }
 
-fn stored(change: &mut Change<'_>, id: UserId) -> Result<User, Failure> {
+pub(crate) fn stored(change: &mut Change<'_>, id: UserId) -> Result<User, Failure> {
     match change.user(id)? {
         Some(Found::Good(user)) => Ok(user),
         Some(Found::Tampered(_)) | None => Err(Refusal::NotFound("user").into()),

@@ -21,6 +21,8 @@ pub struct World {
     pub(crate) users: HashMap<UserId, Arc<User>>,
     pub(crate) roles: HashMap<RoleId, Arc<Role>>,
     pub(crate) revoked: Arc<HashSet<TokenId>>,
+    /// Who has a password; no verdict asks.
+    pub(crate) with_password: Arc<HashSet<UserId>>,
     /// Counts the changes of what rights are compiled from: roles, and users as owners.
     pub(crate) rights_version: u64,
 }
@@ -51,6 +53,11 @@ impl World {
     /// The user of that id.
     pub fn user(&self, id: UserId) -> Option<&Arc<User>> {
         self.users.get(&id)
+    }
+
+    /// Whether the user has a password to sign in with.
+    pub fn has_password(&self, id: UserId) -> bool {
+        self.with_password.contains(&id)
     }
 
     /// Whether it is the operator's organization, the first one that was made.

@@ -46,8 +46,8 @@
 //! since; each event's hash covers the one before. [`canonical`] makes the bytes that are hashed, so that two different
 //! values never read the same.
 //!
-//! **People** ([`organization`], [`name`], [`notice`]): tenants and their members, names with one canonical form each, and
-//! what somebody should be told about a key, once.
+//! **People** ([`organization`], [`name`], [`password`], [`notice`]): tenants and their members, names with one canonical form
+//! each, passwords that may be chosen, and what somebody should be told about a key, once.
 
 pub mod access;
 pub mod canonical;
@@ -60,6 +60,7 @@ pub mod limit;
 pub mod name;
 pub mod notice;
 pub mod organization;
+pub mod password;
 pub mod role;
 pub mod scope;
 pub mod seal;

@@ -154,6 +154,18 @@ pub(crate) fn secret_from(source: impl Read) -> anyhow::Result<String> {
     Ok(text.to_owned())
 }
 
+/// A password: the first line of what is read, as it stands.
+pub(crate) fn password_from(source: impl Read) -> anyhow::Result<String> {
+    let mut text = String::new();
+    source.take(LONGEST_KEY).read_to_string(&mut text)?;
+    let line = text.strip_suffix('\n').unwrap_or(&text);
+    let line = line.strip_suffix('\r').unwrap_or(line);
+    if line.is_empty() || line.contains('\n') {
+        return Err(Reason::Usage.because("a password was expected there, on one line"));
+    }
+    Ok(line.to_owned())
+}
+
 impl Server {
     /// Reads something.
     pub(crate) async fn get(&self, path: &str) -> anyhow::Result<Value> {
@@ -173,6 +185,11 @@ impl Server {
         version: Option<i64>,
     ) -> anyhow::Result<Value> {
         self.call(Method::PATCH, path, Some(body), version).await
+    }
+
+    /// Puts something in the place of what is there.
+    pub(crate) async fn put(&self, path: &str, body: &Value) -> anyhow::Result<Value> {
+        self.call(Method::PUT, path, Some(body), None).await
     }
 
     /// Removes something.

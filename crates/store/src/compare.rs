@@ -405,7 +405,7 @@ impl View<'_> {
             let Some(password) = self.password_of(user)? else {
                 continue;
             };
-            let is_good = matches!(self.password(user)?, Some(Found::Good(_)));
+            let is_good = matches!(self.password_kept(user)?, Some(Found::Good(_)));
             passwords.push(Present {
                 id: password.subject_id(),
                 worth: is_good.then(|| worth(&password)),

@@ -202,7 +202,7 @@ impl View<'_> {
 
     fn rekey_password(&self, id: &str) -> Result<(), Fault> {
         let Ok(user) = id.parse() else { return Ok(()) };
-        let hash = self.password(user)?.and_then(|found| found.good());
+        let hash = self.password_kept(user)?.and_then(|found| found.good());
         if let (Some(hash), Some(place)) = (hash, self.password_of(user)?) {
             let sealed = self.keys.seal(&place.context(), hash.as_bytes())?;
             self.execute(PASSWORDS, args![sealed, id, place.version])?;

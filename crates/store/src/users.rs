@@ -5,7 +5,7 @@ use credential::event::{Action, SubjectKind};
 use credential::id::{OrganizationId, UserId};
 use credential::organization::{Email, User};
 
-use crate::change::{Change, View, page_size, shape};
+use crate::change::{Change, MAX_PAGE, View, page_size, shape};
 use crate::column::{instant, json, parsed, to_json};
 use crate::db::Row;
 use crate::guard::{Found, Recorded};
@@ -42,7 +42,7 @@ pub(crate) struct Password {
 }
 
 /// What the trail calls a person's password.
-pub(crate) const PASSWORD: &str = "/password";
+pub const PASSWORD: &str = "/password";
 
 impl Recorded for Password {
     const KIND: SubjectKind = SubjectKind::User;
@@ -95,7 +95,10 @@ const OF_ORGANIZATION: &str = concat!(
     " FROM person WHERE organization = $1 AND id > COALESCE(CAST($2 AS TEXT), '') ORDER BY id LIMIT $3"
 );
 const GET_PASSWORD: &str =
-    "SELECT organization, password, password_version FROM person WHERE id = $1";
+    "SELECT id, organization, password, password_version FROM person WHERE id = $1";
+const PASSWORDS: &str = "\
+    SELECT id, organization, password, password_version FROM person
+    WHERE password IS NOT NULL AND id > COALESCE(CAST($1 AS TEXT), '') ORDER BY id LIMIT $2";
 
 impl View<'_> {
     /// A person by id.
@@ -154,38 +157,60 @@ impl View<'_> {
             .collect()
     }
 
-    /// Where a person's password is, if there is one.
-    pub(crate) fn password_of(&self, user: UserId) -> Result<Option<Password>, Fault> {
-        let Some(row) = self.row(GET_PASSWORD, args![user.to_string()])? else {
-            return Ok(None);
-        };
-        if row.opt_blob(1)?.is_none() {
-            return Ok(None);
+    /// Everybody who has a password that opens.
+    pub fn users_with_password(&self) -> Result<Vec<UserId>, Fault> {
+        let (mut with, mut after) = (Vec::new(), None::<String>);
+        loop {
+            let rows = self.rows(PASSWORDS, args![after, page_size(MAX_PAGE)])?;
+            for row in &rows {
+                // A row whose id does not read is nobody's.
+                let Ok(user) = row.text(0)?.parse() else {
+                    continue;
+                };
+                if matches!(self.opened_password(user, row)?, Some(Found::Good(hash)) if !hash.is_empty())
+                {
+                    with.push(user);
+                }
+            }
+            match rows.last() {
+                Some(last) if rows.len() == MAX_PAGE => after = Some(last.text(0)?.to_owned()),
+                _ => return Ok(with),
+            }
         }
-        Ok(Some(Password {
-            user,
-            organization: parsed(&row, 0)?,
-            version: row.int(2)?,
-        }))
+    }
+
+    /// Where a person's password is; there is a place also for one that was taken away.
+    pub(crate) fn password_of(&self, user: UserId) -> Result<Option<Password>, Fault> {
+        match self.row(GET_PASSWORD, args![user.to_string()])? {
+            Some(row) => password_in(user, &row),
+            None => Ok(None),
+        }
+    }
+
+    /// What is sealed in the place of a person's password: the hash, or nothing where it was taken away.
+    pub(crate) fn password_kept(&self, user: UserId) -> Result<Option<Found<String>>, Fault> {
+        match self.row(GET_PASSWORD, args![user.to_string()])? {
+            Some(row) => self.opened_password(user, &row),
+            None => Ok(None),
+        }
     }
 
     /// The hash of a person's password, as it was given to [`Change::set_password`].
     pub fn password(&self, user: UserId) -> Result<Option<Found<String>>, Fault> {
-        let Some(row) = self.row(GET_PASSWORD, args![user.to_string()])? else {
+        let kept = self.password_kept(user)?;
+        Ok(kept.filter(|kept| !matches!(kept, Found::Good(hash) if hash.is_empty())))
+    }
+
+    fn opened_password(&self, user: UserId, row: &Row) -> Result<Option<Found<String>>, Fault> {
+        let Some(password) = password_in(user, row)? else {
             return Ok(None);
         };
-        let Some(sealed) = row.opt_blob(1)? else {
-            return Ok(None);
-        };
-        let password = Password {
-            user,
-            organization: parsed(&row, 0)?,
-            version: row.int(2)?,
-        };
-        let plain = self.keys.vault()?.open(&password.context(), sealed);
-        let hash = plain
-            .ok()
-            .and_then(|plain| String::from_utf8(plain.to_vec()).ok());
+        let plain = self
+            .keys
+            .vault()?
+            .open(&password.context(), row.blob(2)?)
+            .ok();
+        let hash = plain.and_then(|plain| String::from_utf8(plain.to_vec()).ok());
         Ok(Some(hash.map_or_else(
             || Found::Tampered(password.subject()),
             Found::Good,
@@ -255,7 +280,7 @@ impl Change<'_> {
     /// Removes a person for good.
     pub fn delete_user(&mut self, user: &User, action: Action, detail: &str) -> Result<(), Fault> {
         let row = self.row(GET_PASSWORD, args![user.id.to_string()])?;
-        let password_version = row.map_or(Ok(0), |row| row.int(2))?;
+        let password_version = row.map_or(Ok(0), |row| row.int(3))?;
         self.swap(DELETE, args![user.id.to_string(), user.version])?;
         self.record_gone(user, action, detail);
         if password_version > 0 {
@@ -271,11 +296,24 @@ impl Change<'_> {
 
     /// Keeps the hash of a person's password, sealed; its event is [`Action::UserPasswordChanged`].
     pub fn set_password(&mut self, user: UserId, hash: &str) -> Result<(), Fault> {
+        if hash.is_empty() {
+            return Err(shape("a password has a hash"));
+        }
+        self.put_password(user, hash, crate::change::NO_DETAIL)
+    }
+
+    /// Takes a person's password away. What is kept is a sealed nothing, of the next version: the hash that was there does
+    /// not open any more when it is put back.
+    pub fn remove_password(&mut self, user: UserId) -> Result<(), Fault> {
+        self.put_password(user, "", "{\"removed\":true}")
+    }
+
+    fn put_password(&mut self, user: UserId, hash: &str, detail: &str) -> Result<(), Fault> {
         let row = self.one(GET_PASSWORD, args![user.to_string()])?;
-        let from = row.int(2)?;
+        let from = row.int(3)?;
         let password = Password {
             user,
-            organization: parsed(&row, 0)?,
+            organization: parsed(&row, 1)?,
             version: from + 1,
         };
         let sealed = self.keys.seal(&password.context(), hash.as_bytes())?;
@@ -283,13 +321,20 @@ impl Change<'_> {
             SET_PASSWORD,
             args![sealed, password.version, user.to_string(), from],
         )?;
-        self.record(
-            &password,
-            Action::UserPasswordChanged,
-            crate::change::NO_DETAIL,
-        );
+        self.record(&password, Action::UserPasswordChanged, detail);
         Ok(())
     }
+}
+
+fn password_in(user: UserId, row: &Row) -> Result<Option<Password>, Fault> {
+    if row.opt_blob(2)?.is_none() {
+        return Ok(None);
+    }
+    Ok(Some(Password {
+        user,
+        organization: parsed(row, 1)?,
+        version: row.int(3)?,
+    }))
 }
 
 fn read(view: &View<'_>, row: &Row) -> Result<Found<User>, Fault> {

@@ -9,6 +9,7 @@ mod keys;
 mod limits;
 mod notices;
 mod organizations;
+mod passwords;
 mod people;
 mod revocation;
 mod rig;

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use authority::catalog::{BUILT_IN, Product};
 use authority::keys::{CreateKey, Expiry, Issued, Outcome, Shown, Wish};
 use authority::ports::{Clock, Entropy};
+use authority::settings::PasswordCost;
 use authority::verify::{Answer, Presented, Question};
 use authority::{Authority, Caller, Failure, MasterKeys, Opening, Settings};
 use credential::event::{Action, Actor};
@@ -222,7 +223,10 @@ fn opening(
             current: MasterKey::new(master),
             earlier: Vec::new(),
         },
-        settings,
+        settings: Settings {
+            password_cost: PasswordCost::FOR_TESTS,
+            ..settings
+        },
         products: Product::built_in().unwrap(),
         clock: Clock::held(clock),
         entropy: Entropy::seeded(seed),

@@ -1,18 +1,21 @@
 //! `latchkey user`: the people who administer an organization.
 
+use anyhow::Context;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use super::MOST;
 use super::keys::fill;
-use crate::client::{Reach, encoded};
+use crate::client::{Reach, encoded, password_from};
+use crate::exit::Reason;
 use crate::output::{Output, confirmed};
 
 const EXAMPLES: &str = "\
 Examples:
   latchkey user list
   latchkey user create --email ada@example.com --name Ada --role 00000000-0000-7000-8000-000000010002
-  latchkey user disable 0197…";
+  latchkey user disable 0197…
+  latchkey user password 0197… < password.txt";
 
 /// See, add, change and remove people.
 #[derive(Subcommand)]
@@ -30,6 +33,8 @@ pub(crate) enum User {
     Disable(One),
     /// Let a person act again.
     Enable(One),
+    /// Give a person a password, read from standard input, or take it away.
+    Password(Password),
     /// Remove a person for good.
     Delete(Delete),
 }
@@ -91,6 +96,18 @@ pub(crate) struct Edit {
     /// Refuse when the person is no longer at this version.
     #[arg(long)]
     version: Option<i64>,
+}
+
+/// A person's password.
+#[derive(Args)]
+pub(crate) struct Password {
+    #[command(flatten)]
+    reach: Reach,
+    /// The person's id.
+    id: String,
+    /// Take the password away; nothing is read.
+    #[arg(long)]
+    remove: bool,
 }
 
 /// The end of a person here.
@@ -163,6 +180,21 @@ impl User {
             }
             Self::Disable(one) => transition(&one, "disable", output).await?,
             Self::Enable(one) => transition(&one, "enable", output).await?,
+            Self::Password(password) => {
+                let path = format!("{}/password", path(&password.id));
+                if password.remove {
+                    output.thing(&password.reach.with_key()?.delete(&path).await?);
+                    return Ok(());
+                }
+                if password.reach.key_stdin {
+                    return Err(Reason::Usage.because(
+                        "standard input is where the password is read; give the key in another way",
+                    ));
+                }
+                let server = password.reach.with_key()?;
+                let text = password_from(std::io::stdin().lock()).context("standard input")?;
+                output.thing(&server.put(&path, &json!({"password": text})).await?);
+            }
             Self::Delete(delete) => {
                 let server = delete.reach.with_key()?;
                 confirmed(&format!("remove the user {}", delete.id), delete.yes)?;

@@ -8,6 +8,7 @@ use credential::grant::Resources;
 use credential::id::{OrganizationId, RoleId, UserId};
 use credential::name::Name;
 use credential::organization::{Email, User};
+use credential::password::Password;
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -31,6 +32,8 @@ pub(super) fn serve(served: Served) -> Served {
         .at(__path_disable, disable)
         .at(__path_enable, enable)
         .at(__path_remove, remove)
+        .at(__path_set_password, set_password)
+        .at(__path_remove_password, remove_password)
 }
 
 /// A person who administers an organization.
@@ -51,6 +54,8 @@ pub(super) struct UserView {
     roles: Vec<GrantedRole>,
     /// Whether they may act; keys that depend on them follow.
     active: bool,
+    /// Whether they have a password to sign in with.
+    has_password: bool,
     /// When they were added.
     created_at: Time,
     /// Counts the changes: the `ETag`.
@@ -70,6 +75,7 @@ impl UserView {
                 .map(|grant| granted_role(grant, world))
                 .collect(),
             active: user.active,
+            has_password: world.has_password(user.id),
             created_at: Time(user.created_at),
             version: user.version,
         }
@@ -313,6 +319,53 @@ async fn remove(
         revision: done.revision,
     };
     json(StatusCode::OK, &body)
+}
+
+/// A person's new password.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct NewPassword {
+    /// The password; it must not be the e-mail address, and has no control characters. There are no rules of composition.
+    #[schema(value_type = String, format = Password, min_length = 12, max_length = 256, write_only)]
+    password: Password,
+}
+
+/// Gives a user a password, in place of any earlier one. One's own needs no scope, but a key with all of one's rights here;
+/// another's needs the right to give all of their roles.
+#[utoipa::path(put, path = "/api/v1/users/{id}/password", tag = "users", operation_id = "setPassword", request_body = NewPassword,
+    params(("id" = String, Path, format = "uuid", description = "The user."), ("If-Match" = Option<String>, Header, pattern = r##"^(\*|(W/)?"[!#-~]*")$"##, description = "The version of the user that is meant.")),
+    responses((status = 200, description = "The user as they are now; the password is no part of their version.", body = ChangedUser, headers(("ETag" = String, description = "Their version.")))))]
+async fn set_password(
+    State(api): State<Api>,
+    By(caller): By,
+    Id(id): Id<UserId>,
+    IfMatch(version): IfMatch,
+    command: Command<NewPassword>,
+) -> Result<Response, Problem> {
+    let done = api
+        .authority
+        .set_password(&caller, id, Some(command.body.password), version)
+        .await
+        .map_err(problem)?;
+    api.changed_user(StatusCode::OK, &done.value, done.revision)
+}
+
+/// Takes a user's password away; they sign in with none from then on.
+#[utoipa::path(delete, path = "/api/v1/users/{id}/password", tag = "users", operation_id = "deletePassword",
+    params(("id" = String, Path, format = "uuid", description = "The user."), ("If-Match" = Option<String>, Header, pattern = r##"^(\*|(W/)?"[!#-~]*")$"##, description = "The version of the user that is meant.")),
+    responses((status = 200, description = "The user as they are now.", body = ChangedUser, headers(("ETag" = String, description = "Their version.")))))]
+async fn remove_password(
+    State(api): State<Api>,
+    By(caller): By,
+    Id(id): Id<UserId>,
+    IfMatch(version): IfMatch,
+) -> Result<Response, Problem> {
+    let done = api
+        .authority
+        .set_password(&caller, id, None, version)
+        .await
+        .map_err(problem)?;
+    api.changed_user(StatusCode::OK, &done.value, done.revision)
 }
 
 impl Api {

@@ -8,6 +8,7 @@ use authority::catalog::Product;
 use authority::keys::{CreateKey, Expiry, Issued, Outcome, Shown, Wish};
 use authority::organizations::CreateOrganization;
 use authority::ports::{Clock, Entropy};
+use authority::settings::PasswordCost;
 use authority::{Authority, Caller, MasterKeys, Opening, Settings};
 use axum::Router;
 use axum::body::Body;
@@ -128,6 +129,7 @@ impl House {
             },
             settings: Settings {
                 issuer: ISSUER.to_owned(),
+                password_cost: PasswordCost::FOR_TESTS,
                 ..Settings::default()
             },
             products,

@@ -163,6 +163,14 @@ const ROWS: &[Row] = &[
     ("disableUser", User, empty, Status(404), Status(404)),
     ("enableUser", User, empty, Status(404), Status(404)),
     ("deleteUser", User, none, Status(404), Status(404)),
+    (
+        "setPassword",
+        User,
+        |_| json!({"password": "test horses only"}),
+        Status(404),
+        Status(404),
+    ),
+    ("deletePassword", User, none, Status(404), Status(404)),
     ("listRoles", Of, none, Status(404), Status(404)),
     (
         "createRole",

@@ -71,4 +71,42 @@ on_each_engine! {
         world.sql(COPY, store::args![]).await;
         assert!(matches!(world.view(move |view| view.password(of_ada)).await, Some(Found::Tampered(_))));
     }
+
+    async fn a_password_that_was_taken_away_does_not_come_back(database: Database) {
+        let world = World::new(&database).await;
+        let ada = world.user("ada@x.org");
+        let of_ada = ada.id;
+        world.change(move |change| {
+            change.insert_user(&ada, Action::UserCreated, NO_DETAIL)?;
+            change.set_password(of_ada, "hash 1")
+        }).await;
+        assert_eq!(world.view(|view| view.users_with_password()).await, vec![of_ada]);
+        world.sql("CREATE TABLE yesterday AS SELECT password, password_version FROM person", store::args![]).await;
+        world.change(move |change| change.remove_password(of_ada)).await;
+        assert_eq!(world.view(move |view| view.password(of_ada)).await, None);
+        assert_eq!(world.view(|view| view.users_with_password()).await, vec![]);
+        assert_eq!(world.mismatches().await, vec![]);
+        world.sql("UPDATE person SET password = (SELECT password FROM yesterday)", store::args![]).await;
+        assert!(matches!(world.view(move |view| view.password(of_ada)).await, Some(Found::Tampered(_))));
+        world.sql("UPDATE person SET password_version = 1", store::args![]).await;
+        let wrong: Vec<_> = world.mismatches().await.into_iter().map(|(_, _, wrong)| wrong).collect();
+        assert_eq!(wrong, vec![store::compare::Wrong::PutBack]);
+        world.sql("UPDATE person SET password = NULL", store::args![]).await;
+        let wrong: Vec<_> = world.mismatches().await.into_iter().map(|(_, _, wrong)| wrong).collect();
+        assert_eq!(wrong, vec![store::compare::Wrong::Deleted]);
+    }
+
+    async fn a_new_password_follows_one_that_was_taken_away(database: Database) {
+        let world = World::new(&database).await;
+        let ada = world.user("ada@x.org");
+        let of_ada = ada.id;
+        world.change(move |change| {
+            change.insert_user(&ada, Action::UserCreated, NO_DETAIL)?;
+            change.set_password(of_ada, "hash 1")
+        }).await;
+        world.change(move |change| change.remove_password(of_ada)).await;
+        world.change(move |change| change.set_password(of_ada, "hash 3")).await;
+        assert_eq!(world.view(move |view| view.password(of_ada)).await, Some(Found::Good("hash 3".to_owned())));
+        assert_eq!(world.mismatches().await, vec![]);
+    }
 }

@@ -35,4 +35,31 @@ testkit::on_each_engine! {
         let place = native.post("/api/v1/users", &wish).await.header("location").unwrap().to_owned();
         assert_eq!(slug(&native.call("DELETE", &place, None).await).slug(), "state-conflict");
     }
+
+    async fn a_password_is_given_changed_and_taken_away(database: testkit::Database) {
+        let native = Native::open(&database).await;
+        let wish = json!({"email": "ada@example.org", "name": "Ada", "roles": [ADMINISTRATOR]});
+        let place = native.post("/api/v1/users", &wish).await.header("location").unwrap().to_owned();
+        let password = format!("{place}/password");
+        let put = async |text: &str| native.call("PUT", &password, Some(&json!({"password": text}))).await;
+        assert_eq!(native.get(&place).await.json()["has_password"], false);
+        for (bad, why) in [
+            ("short", "must have 12 to 256 characters"),
+            ("ADA@example.org", "must not be the e-mail address itself"),
+            ("test\thorses only", "must not have control characters"),
+        ] {
+            let answer = put(bad).await;
+            assert_eq!((slug(&answer).slug(), answer.json()["errors"][0]["pointer"].clone()), ("invalid-member", json!("/password")), "{answer:?}");
+            assert!(answer.body.contains(why) && !answer.body.contains("horses"), "{answer:?}");
+        }
+        let given = put("test horses only").await;
+        assert_eq!((given.status, given.header("etag"), given.json()["user"]["has_password"].clone()), (200, Some("\"1\""), json!(true)), "{given:?}");
+        assert!(!given.body.contains("horses") && !given.body.contains("argon2"));
+        assert_eq!(native.get("/api/v1/users?email=ada@example.org").await.json()["items"][0]["has_password"], true);
+        let taken = native.call("DELETE", &password, None).await;
+        assert_eq!((taken.status, taken.json()["user"]["has_password"].clone()), (200, json!(false)), "{taken:?}");
+        let trail = native.get("/api/v1/audit?action=user.password_changed").await;
+        assert_eq!(trail.json()["items"].as_array().unwrap().len(), 2, "{trail:?}");
+        assert!(!trail.body.contains("horses") && !trail.body.contains("argon2"));
+    }
 }
