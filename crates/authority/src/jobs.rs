@@ -101,6 +101,7 @@ impl Job {
 enum Over {
     Tokens,
     Families,
+    Sessions,
     Nonces,
     Answers,
     Idempotency,
@@ -111,9 +112,10 @@ enum Over {
 }
 
 impl Over {
-    const ALL: [Over; 9] = [
+    const ALL: [Over; 10] = [
         Over::Tokens,
         Over::Families,
+        Over::Sessions,
         Over::Nonces,
         Over::Answers,
         Over::Idempotency,
@@ -213,6 +215,7 @@ impl Authority {
         Ok(match over {
             Over::Tokens => self.purge_tokens(now - keep.tokens).await?,
             Over::Families => self.purge_families(now - keep.families).await?,
+            Over::Sessions => self.purge_sessions().await?,
             Over::Nonces => store.purge_nonces(now, keep.batch).await?,
             Over::Answers => {
                 store

@@ -21,6 +21,7 @@ pub mod passwords;
 pub mod ports;
 pub mod products;
 pub mod roles;
+pub mod sessions;
 pub mod settings;
 pub mod setup;
 pub mod signed;

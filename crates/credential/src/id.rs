@@ -100,6 +100,8 @@ ids! {
     ReplicaId;
     /// A notice to people.
     NoticeId;
+    /// A person's being signed in.
+    SessionId;
 }
 
 #[cfg(test)]

@@ -17,7 +17,7 @@ use crate::vault::VaultKey;
 use crate::{Fault, Store, args};
 
 /// The kinds of rows that are compared.
-pub const KINDS: [SubjectKind; 10] = [
+pub const KINDS: [SubjectKind; 11] = [
     SubjectKind::Organization,
     SubjectKind::User,
     SubjectKind::Role,
@@ -27,6 +27,7 @@ pub const KINDS: [SubjectKind; 10] = [
     SubjectKind::SigningKey,
     SubjectKind::Settings,
     SubjectKind::Catalog,
+    SubjectKind::Session,
     SubjectKind::Server,
 ];
 
@@ -315,6 +316,7 @@ impl View<'_> {
             SubjectKind::Role => read!(id, role),
             SubjectKind::Key => read!(id, key),
             SubjectKind::Token => read!(id, revoked_token),
+            SubjectKind::Session => read!(id, session),
             SubjectKind::Family => read!(id, family),
             SubjectKind::SigningKey => self.signing_key(id)?.is_some(),
             SubjectKind::Settings => {
@@ -358,6 +360,7 @@ impl View<'_> {
                     .collect::<Result<_, Fault>>()?
             }
             SubjectKind::Token => present(&self.revoked_tokens_after(owned, limit)?),
+            SubjectKind::Session => present(&self.sessions_after(owned, limit)?),
             SubjectKind::Family => present(&self.families_after(owned, limit)?),
             SubjectKind::SigningKey => present(&self.signing_keys_page(after, limit)?),
             SubjectKind::Settings => {

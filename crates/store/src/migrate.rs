@@ -28,7 +28,11 @@ macro_rules! step {
     };
 }
 
-const STEPS: &[Step] = &[step!(1, "0001_foundation"), step!(2, "0002_nouns")];
+const STEPS: &[Step] = &[
+    step!(1, "0001_foundation"),
+    step!(2, "0002_nouns"),
+    step!(3, "0003_sessions"),
+];
 
 /// What a migration found and did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

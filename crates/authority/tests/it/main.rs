@@ -15,6 +15,7 @@ mod revocation;
 mod rig;
 mod rights;
 mod roles;
+mod sessions;
 mod setup;
 mod signing;
 mod tampering;
