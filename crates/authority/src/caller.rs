@@ -231,6 +231,28 @@ impl Authority {
         }
     }
 
+    /// Whether somebody who is signed in may do what needs this scope of product `latchkey` where they act now, as far as
+    /// this replica knows: what pages offer them. Whether it is then done is asked again.
+    pub fn person_may(&self, caller: &Caller, scope: &str) -> bool {
+        let Power::Person { id, home, .. } = &caller.power else {
+            return false;
+        };
+        let world = self.world();
+        let known = ProductName::new(LATCHKEY).ok();
+        let Some((product, wanted)) = known
+            .and_then(|name| world.product(&name))
+            .zip(Scope::new(scope).ok())
+        else {
+            return false;
+        };
+        let there = format!("{ORGANIZATION_KIND}:{}", caller.organization);
+        world.administers(*home, caller.organization)
+            && world
+                .user_rights(product, *id)
+                .allows(&wanted, Some(&there))
+                == Allowed::Yes
+    }
+
     /// Whether the key is beyond the caller's reach whatever its rights: where a product says so, whom it lets
     /// administer keys does not administer those who do the same.
     pub(crate) async fn is_beyond(&self, caller: &Caller, key: &Key) -> Result<bool, Failure> {

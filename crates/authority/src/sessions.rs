@@ -192,6 +192,11 @@ impl Authority {
         Ok(Ok(()))
     }
 
+    /// A word that nobody has had before: what tells a form from its repetition.
+    pub fn fresh_word(&self) -> Result<String, Failure> {
+        Ok(BASE64URL.encode(self.entropy().draw::<16>()?))
+    }
+
     /// Ends the session, or with `others` every other one of the person.
     pub async fn end_sessions(&self, signed_in: &SignedIn, others: bool) -> Result<(), Failure> {
         let (user, own) = (signed_in.user.id, signed_in.session.id);

@@ -24,7 +24,7 @@ use crate::gateway::door::{self, Asked};
 use crate::gateway::subrequest::{self, Desk};
 use crate::gateway::{BadGateway, Gateway, Policy};
 use crate::problem::Kind;
-use crate::{api, dialects, oauth2};
+use crate::{api, console, dialects, oauth2};
 
 /// What a server is made of.
 #[derive(Clone)]
@@ -113,6 +113,10 @@ pub fn router(
     })
     .merge(oauth2::routes(authority.clone()))
     .merge(dialects::routes(&speaker))
+    .merge(console::routes(console::Console {
+        authority: authority.clone(),
+        version,
+    }))
     .merge(subrequest::routes(desk))
     .merge(readiness.clone().routes())
     .merge(ops::routes(
