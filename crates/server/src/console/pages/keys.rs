@@ -4,6 +4,7 @@ mod change;
 mod detail;
 mod issued;
 mod list;
+mod new;
 
 use axum::Router;
 use axum::routing::{get, post};
@@ -16,6 +17,7 @@ use crate::console::no::No;
 pub(super) fn routes() -> Router<Console> {
     Router::new()
         .route("/console/keys", get(list::show))
+        .route("/console/keys/new", get(new::ask).post(new::make))
         .route("/console/keys/{id}", get(detail::show))
         .route(
             "/console/keys/{id}/disable",
