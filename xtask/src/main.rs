@@ -6,6 +6,7 @@
 )]
 
 mod bench;
+mod cortex;
 mod crash;
 mod demo;
 mod fuzz;
@@ -14,12 +15,14 @@ mod leaks;
 mod native;
 mod python;
 mod random;
+mod securecloud;
 mod seed;
 mod served;
 mod services;
 mod shell;
 mod stages;
 mod test;
+mod threat_response;
 mod tidy;
 
 use std::process::ExitCode;

@@ -2,18 +2,21 @@
 
 use anyhow::{Result, bail};
 
+use crate::cortex;
 use crate::crash;
 use crate::demo;
 use crate::fuzz;
 use crate::leaks;
+use crate::securecloud;
 use crate::seed;
 use crate::services::{self, POSTGRES};
 use crate::shell::{cargo, in_ci, run as shell, watch};
 use crate::stages::{Stages, Tally};
+use crate::threat_response;
 use crate::tidy;
 
 /// The stages in their order: what fails soonest comes first.
-pub(crate) const STAGES: [&str; 10] = [
+pub(crate) const STAGES: [&str; 13] = [
     "format",
     "tidy",
     "clippy",
@@ -21,6 +24,9 @@ pub(crate) const STAGES: [&str; 10] = [
     "tests",
     "pasted-line",
     "secure-access",
+    "threat-response",
+    "securecloud",
+    "cortex",
     "crash",
     "leaks",
     "fuzz",
@@ -77,6 +83,9 @@ fn stage(name: &str, release: bool) -> Result<Tally> {
         "tests" => tests(),
         "pasted-line" => seed::pasted_line(&demo::binary(release)?),
         "secure-access" => seed::secure_access(&demo::binary(release)?),
+        "threat-response" => threat_response::client(&demo::binary(release)?),
+        "securecloud" => securecloud::walk(&demo::binary(release)?),
+        "cortex" => cortex::clients(&demo::binary(release)?),
         "crash" => crash::short(release),
         "leaks" => leaks::run(release),
         _ => fuzz::native_api(&demo::binary(release)?),

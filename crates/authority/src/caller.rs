@@ -15,7 +15,7 @@ use credential::id::{FamilyId, KeyId, OrganizationId, RoleId, SessionId, TokenId
 use credential::key::{Ask, Key, Maker, Verdict, decide};
 use credential::organization::User;
 use credential::role::ProductName;
-use credential::scope::Scope;
+use credential::scope::{Algebra, Scope};
 use credential::time::Instant;
 use store::{Fault, Found, View};
 
@@ -30,7 +30,7 @@ use crate::world::World;
 pub struct Caller {
     /// Who it is, as changes record it.
     pub maker: Maker,
-    /// Their organization.
+    /// The organization that they act in: their own, or the one that their token acts for.
     pub organization: OrganizationId,
     /// Where the request comes from.
     pub address: Option<IpAddr>,
@@ -46,8 +46,11 @@ enum Power {
     /// A key, what the presented credential carries of its rights, and what that credential is.
     Key {
         id: KeyId,
+        product: ProductName,
         carried: Option<Arc<Rights>>,
         by: By,
+        /// The key's own organization.
+        home: OrganizationId,
     },
     /// A person who is signed in, their session, and the organization that they belong to, wherever they act.
     Person {
@@ -110,8 +113,8 @@ impl Caller {
     /// The organization that they belong to, wherever they act.
     pub fn home(&self) -> OrganizationId {
         match self.power {
-            Power::Person { home, .. } => home,
-            Power::Shell | Power::Key { .. } => self.organization,
+            Power::Person { home, .. } | Power::Key { home, .. } => home,
+            Power::Shell => self.organization,
         }
     }
 
@@ -121,6 +124,21 @@ impl Caller {
             Power::Shell | Power::Person { .. } => None,
             Power::Key { id, .. } => Some(id),
         }
+    }
+
+    /// The organization that the presented token acts for, where that is not its key's.
+    pub(crate) fn acts_for(&self) -> Option<OrganizationId> {
+        match self.power {
+            Power::Key { home, .. } => {
+                Some(self.organization).filter(|organization| *organization != home)
+            }
+            Power::Shell | Power::Person { .. } => None,
+        }
+    }
+
+    /// Whether it is a key of this product that called.
+    pub(crate) fn is_of(&self, product: &ProductName) -> bool {
+        matches!(&self.power, Power::Key { product: own, .. } if own == product)
     }
 
     /// What the presented credential carries, where that is less than its key's rights.
@@ -157,13 +175,10 @@ impl Caller {
         caller
     }
 
+    /// As the trail names them: with their own organization, whichever they act for.
     pub(crate) fn actor(&self) -> Actor {
-        Actor::of(
-            self.maker,
-            Some(self.organization),
-            self.address,
-            &self.request_id,
-        )
+        let home = Some(self.home());
+        Actor::of(self.maker, home, self.address, &self.request_id)
     }
 }
 
@@ -199,17 +214,19 @@ impl Authority {
         };
         let caller = Caller {
             maker,
-            organization: key.organization,
+            organization: valid.organization(),
             address: question.from,
             request_id: request_id.to_owned(),
             power: Power::Key {
                 id: key.id,
+                product: key.product.clone(),
                 carried: valid.narrowed_rights(),
                 by: match &valid.form {
                     Form::Secret | Form::Signature(_) => By::Secret(valid.generation),
                     Form::Access(family) => By::Family(*family),
                     Form::Jwt(claims) => By::Token(claims.id, claims.generation),
                 },
+                home: key.organization,
             },
         };
         Ok((caller, valid))
@@ -222,8 +239,14 @@ impl Authority {
             Power::Shell => Ok(()),
             Power::Key { id, carried, .. } => {
                 let live = self.live(*id).await?.map_err(Refusal::Unauthenticated)?;
-                let carried = carried.as_deref();
-                Ok(permitted(&self.world(), &live.key, carried, need)?)
+                let (carried, acts_for) = (carried.as_deref(), caller.acts_for());
+                Ok(permitted(
+                    &self.world(),
+                    &live.key,
+                    carried,
+                    acts_for,
+                    need,
+                )?)
             }
             Power::Person { id, home, .. } => {
                 Ok(permitted_person(&self.world(), *id, *home, need)?)
@@ -306,7 +329,9 @@ impl Authority {
             .map_or(caller.organization, |need| need.organization);
         let (id, carried, by) = match &caller.power {
             Power::Shell => return Ok(rule(&self.world(), &Ceiling::unbounded())?),
-            Power::Key { id, carried, by } => (id, carried, by),
+            Power::Key {
+                id, carried, by, ..
+            } => (id, carried, by),
             Power::Person { id, session, home } => {
                 let world = self.world_of_person(view, *id, *session, *home, needs)?;
                 for need in needs {
@@ -326,15 +351,15 @@ impl Authority {
         let world = self.world_around(view, key.organization, key.owner, roles, needs)?;
         let rights = world.worth(&key);
         let ask = Ask {
-            scopes: &[],
-            resource: None,
             from: caller.address,
+            ..Ask::default()
         };
         if let Verdict::Denied(_) = decide(&key, &rights, world.standing(&key), &ask, now) {
             return Err(Refusal::Restricted.into());
         }
         for need in needs {
-            permitted(&world, &key, carried.as_deref(), need).map_err(|_| Refusal::Restricted)?;
+            permitted(&world, &key, carried.as_deref(), caller.acts_for(), need)
+                .map_err(|_| Refusal::Restricted)?;
         }
         Ok(rule(
             &world,
@@ -395,7 +420,18 @@ impl Authority {
         if let Some(owner) = owner {
             match view.user(owner)? {
                 Some(Found::Good(user)) => {
-                    roles.extend(user.roles.iter().map(|grant| grant.role));
+                    // Only a group that was known to give the owner something can have taken it away since.
+                    let groups: Vec<_> = world
+                        .groups_of(&user)
+                        .iter()
+                        .map(|group| group.id)
+                        .collect();
+                    for id in groups {
+                        let group = view.group(id)?.and_then(Found::good);
+                        world.put_group(id, group.map(Arc::new));
+                    }
+                    let given = world.given_to(&user);
+                    roles.extend(given.iter().flatten().map(|grant| grant.role));
                     world.users.insert(owner, Arc::new(user));
                 }
                 _ => {
@@ -448,11 +484,13 @@ const ABOUT_NO_PRODUCT: [&str; 4] = [
 ];
 
 /// What a key may in administration: its own rights in product `latchkey`, or what its scopes of another product say
-/// that they administer, within that product, in the key's organization and those that it manages.
+/// that they administer, within that product, in the key's organization and those that it manages; a token that acts for
+/// one of these may it there and nowhere else.
 fn permitted(
     world: &World,
     key: &Key,
     carried: Option<&Rights>,
+    acts_for: Option<OrganizationId>,
     need: &Need,
 ) -> Result<(), Refusal> {
     let missing = || Refusal::Forbidden {
@@ -465,8 +503,16 @@ fn permitted(
     let rights = worth(world, key, carried);
     if product.name.as_str() != LATCHKEY {
         let holds = administered(world, product, key, &rights).contains(&&wanted);
-        let here = key.organization == need.organization
-            || world.manages(key.organization, need.organization);
+        let here = match acts_for {
+            Some(organization) => {
+                organization == need.organization && world.may_act_for(key, organization)
+            }
+            None if product.tokens.for_managed => key.organization == need.organization,
+            None => {
+                key.organization == need.organization
+                    || world.manages(key.organization, need.organization)
+            }
+        };
         let about = match &need.product {
             Some(product) => *product == key.product,
             None => ABOUT_NO_PRODUCT.contains(&need.scope),
@@ -477,6 +523,9 @@ fn permitted(
             (false, true) if need.product.is_none() => Err(Refusal::NotFound("organization")),
             (false, _) => Err(missing()),
         };
+    }
+    if acts_for.is_some() {
+        return Err(Refusal::NotFound("organization"));
     }
     allowed(world, key.organization, &rights, &wanted, need)
 }
@@ -542,10 +591,22 @@ fn administered<'w>(
     key: &Key,
     rights: &Rights,
 ) -> Vec<&'w Scope> {
-    let mut given = named(world, product, key.organization, &key.grants);
+    let given = named(world, product, key.organization, &key.grants);
     let carried: HashSet<&Scope> = rights.names().into_iter().collect();
-    given.retain(|scope| carried.contains(scope));
-    administered_among(product, &given)
+    let held = product
+        .scopes
+        .iter()
+        .filter(|(scope, _)| holds(product, &given, scope) && holds(product, &carried, scope));
+    held.flat_map(|(_, entry)| &entry.administers).collect()
+}
+
+/// Whether a scope that administers is held: by its own name; where scopes are paths, which say themselves what lies below
+/// them, by whatever covers it.
+fn holds(product: &Product, given: &HashSet<&Scope>, scope: &Scope) -> bool {
+    match product.algebra {
+        Algebra::Dotted { .. } => given.contains(scope),
+        Algebra::Slash => product.algebra.covers_among(given.iter().copied(), scope),
+    }
 }
 
 /// What grants say word for word: also what a wider scope beside it makes needless.
@@ -572,9 +633,8 @@ pub(crate) fn administered_among<'w>(
     let held = product
         .scopes
         .iter()
-        .filter(|(scope, _)| given.contains(scope));
-    held.filter_map(|(_, entry)| entry.administers.as_ref())
-        .collect()
+        .filter(|(scope, _)| holds(product, given, scope));
+    held.flat_map(|(_, entry)| &entry.administers).collect()
 }
 
 /// Whether a scope administers something, or covers one that does.
@@ -582,7 +642,7 @@ fn reaches_administration(product: &Product, scope: &Scope) -> bool {
     let mut administering = product
         .scopes
         .iter()
-        .filter(|(_, entry)| entry.administers.is_some());
+        .filter(|(_, entry)| !entry.administers.is_empty());
     administering.any(|(other, _)| product.algebra.covers(std::slice::from_ref(scope), other))
 }
 

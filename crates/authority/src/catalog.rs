@@ -1,6 +1,10 @@
 //! Products as data. A catalog file declares one product: its scopes, built-in roles, kinds of key, lifetimes and limits;
 //! `catalogs/README.md` tells the shape. The code knows no product by name but its own, `latchkey`.
 
+mod period;
+mod presets;
+mod tokens;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -17,8 +21,16 @@ use store::catalogs::Catalog;
 use store::change::{MAX_PAGE, NO_DETAIL};
 use store::{Change, Fault, Found};
 
+pub use period::Period;
+use period::PeriodText;
+
 use crate::Authority;
 use crate::failure::Failure;
+use presets::PresetText;
+
+pub use presets::Preset;
+
+pub use tokens::{Algorithm, TokenType, Tokens};
 
 /// The product whose scopes administer everything else.
 pub const LATCHKEY: &str = "latchkey";
@@ -62,12 +74,18 @@ pub struct Product {
     pub algebra: Algebra,
     /// Its scopes by their text, in catalog order of the text.
     pub scopes: BTreeMap<Scope, ScopeEntry>,
-    /// Bundles of scopes.
+    /// Bundles of scopes that are offered together, in catalog order.
+    pub presets: Vec<Preset>,
+    /// The same as a wish names them, by `+` and the preset's name.
     pub aliases: Aliases,
     /// What a listed resource scope may be of.
     pub resource_kinds: BTreeSet<String>,
+    /// Those of them that the reach of a key or a person is about.
+    pub reach_kinds: BTreeSet<String>,
     /// Its built-in roles.
     pub roles: Vec<Role>,
+    /// Those of them that are given only with what they reach said: listed, or expressly all.
+    pub named_reach: BTreeSet<RoleId>,
     /// Whether organizations may define roles for it.
     pub custom_roles: bool,
     /// The kinds of key that may be made.
@@ -80,12 +98,20 @@ pub struct Product {
     pub fixed: BTreeSet<Fixed>,
     /// Whom the holders of scopes that administer keys administer.
     pub administrators: Administrators,
+    /// Whether a key that administers keys has no other scopes.
+    pub administers_only: bool,
+    /// Whether its reports tell of each call with its keys: by verb, path, status and program.
+    pub reports_calls: bool,
     /// Allowed networks per key.
     pub max_addresses: usize,
     /// The expiry of a key whose maker names none; `None` is never.
     pub default_lifetime: Option<Span>,
+    /// The lives of keys that are offered for choice, in this order.
+    pub periods: Vec<Period>,
     /// The longest expiry; `None` is any.
     pub max_lifetime: Option<Span>,
+    /// The same two for keys that are made by keys of the product itself; `None` is as for everybody.
+    pub made_by_keys: Option<Lifetimes>,
     /// How long the previous secret lives on when nobody says.
     pub default_overlap: Span,
     /// The longest such time.
@@ -111,8 +137,10 @@ pub struct ScopeEntry {
     pub description: String,
     /// Left out of lists offered to people.
     pub hidden: bool,
-    /// The scope of product `latchkey` that its holder has within this product.
-    pub administers: Option<Scope>,
+    /// Its holder is bound by no reach.
+    pub unbounded: bool,
+    /// The scopes of product `latchkey` that its holder has within this product.
+    pub administers: Vec<Scope>,
 }
 
 /// What a key owes to its owner.
@@ -148,6 +176,14 @@ pub enum Administrators {
     All,
 }
 
+/// How long keys live.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Lifetimes {
+    default_lifetime_seconds: Option<i64>,
+    max_lifetime_seconds: Option<i64>,
+}
+
 /// How the public identifier of a key looks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -174,74 +210,6 @@ pub enum SecretShape {
     Alphanumeric128,
     /// 54 characters of base64url: 40 random bytes without padding.
     Base64url54,
-}
-
-/// How access tokens of a product are.
-#[derive(Debug, Clone, Copy, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Tokens {
-    /// JWT or opaque.
-    pub token_type: TokenType,
-    /// The signature of a JWT.
-    #[serde(default)]
-    pub signing_algorithm: Algorithm,
-    access_token_seconds: i64,
-    #[serde(default)]
-    refresh_token_seconds: i64,
-}
-
-impl Tokens {
-    /// How long an access token is good.
-    pub fn access_life(&self) -> Span {
-        Span::from_secs(self.access_token_seconds)
-    }
-
-    /// How long a refresh token is good; zero where there are none.
-    pub fn refresh_life(&self) -> Span {
-        Span::from_secs(self.refresh_token_seconds)
-    }
-}
-
-/// JWT (RFC 9068) or opaque.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum TokenType {
-    /// A signed JWT.
-    Jwt,
-    /// A random string.
-    Opaque,
-}
-
-/// The signature algorithm of a JWT (RFC 7518).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Deserialize)]
-pub enum Algorithm {
-    /// ECDSA over P-256 with SHA-256.
-    #[default]
-    #[serde(rename = "ES256")]
-    Es256,
-    /// RSASSA-PKCS1-v1_5 with SHA-256.
-    #[serde(rename = "RS256")]
-    Rs256,
-}
-
-impl Algorithm {
-    /// Every algorithm.
-    pub const ALL: [Algorithm; 2] = [Algorithm::Es256, Algorithm::Rs256];
-
-    /// Its registered name.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Algorithm::Es256 => "ES256",
-            Algorithm::Rs256 => "RS256",
-        }
-    }
-
-    /// The algorithm of that name.
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL
-            .into_iter()
-            .find(|algorithm| algorithm.as_str() == name)
-    }
 }
 
 /// A limit that a product sets for everybody.
@@ -310,12 +278,18 @@ impl Product {
 
         let mut scopes = BTreeMap::new();
         for entry in &written.scopes {
-            let administers = entry.administers.as_deref().map(Scope::new).transpose();
-            let administers =
-                administers.map_err(|error| bad(format!("scope {:?}: {error}", entry.name)))?;
+            let administers = entry
+                .administers
+                .names()
+                .iter()
+                .map(|name| Scope::new(name));
+            let administers = administers
+                .collect::<Result<_, _>>()
+                .map_err(|error| bad(format!("scope {:?}: {error}", entry.name)))?;
             let meaning = ScopeEntry {
                 description: entry.description.clone(),
                 hidden: entry.hidden,
+                unbounded: entry.unbounded,
                 administers,
             };
             if scopes.insert(scope(&entry.name)?, meaning).is_some() {
@@ -349,6 +323,8 @@ impl Product {
                 version: 1,
             });
         }
+
+        let (presets, aliases) = presets::read(&written.presets, algebra, &scopes).map_err(&bad)?;
 
         let mut limits = Vec::new();
         for limit in written.limits {
@@ -387,6 +363,22 @@ impl Product {
                 "a client's id is shown with its secret before it could be numbered".to_owned(),
             ));
         }
+        let periods = period::read(&written.keys).map_err(bad)?;
+        let asks_for_reach = |role: &&RoleText| role.reach == Some(RoleReach::Named);
+        let named_reach = written.roles.iter().filter(asks_for_reach);
+        let named_reach: BTreeSet<RoleId> = named_reach.map(|role| role.id).collect();
+        if !named_reach.is_empty() && written.resource_kinds.is_empty() {
+            return Err(bad(
+                "a role asks for resources and there are none".to_owned()
+            ));
+        }
+        if let Some(kind) = written
+            .reach_kinds
+            .iter()
+            .find(|kind| !written.resource_kinds.contains(kind))
+        {
+            return Err(bad(format!("reach_kinds: {kind:?} is no resource kind")));
+        }
         let positive = |seconds: Option<i64>| seconds.map(Span::from_secs);
         Ok(Product {
             name,
@@ -394,18 +386,25 @@ impl Product {
             description: written.description,
             algebra,
             scopes,
-            aliases: Aliases::new(),
+            presets,
+            aliases,
+            reach_kinds: written.reach_kinds.into_iter().collect(),
             resource_kinds: written.resource_kinds.into_iter().collect(),
             roles,
+            named_reach,
             custom_roles: written.custom_roles,
             kinds: written.kinds,
             owner: written.owner,
             unique_names: written.keys.unique_names,
             fixed: written.keys.fixed,
             administrators: written.keys.administrators,
+            administers_only: written.keys.administers_only,
+            reports_calls: written.reports_calls,
             max_addresses: written.keys.max_addresses,
             default_lifetime: positive(written.keys.default_lifetime_seconds),
+            periods,
             max_lifetime: positive(written.keys.max_lifetime_seconds),
+            made_by_keys: written.keys.made_by_keys,
             default_overlap: Span::from_secs(written.rotation.default_overlap_seconds),
             max_overlap: Span::from_secs(written.rotation.max_overlap_seconds),
             handle: written.shape.handle,
@@ -427,22 +426,21 @@ impl Product {
             .collect()
     }
 
-    /// The catalog's spelling of a scope, however the asker spelled it; `None` if it is not declared.
-    pub fn declared(&self, text: &str) -> Option<Scope> {
-        let scope = self.algebra.parse(text).ok()?;
-        if self.scopes.contains_key(&scope) {
-            return Some(scope);
+    /// The expiry of a key whose maker names none, and the longest one: as for everybody, or `by_key` for those who are keys
+    /// of this product themselves. `None` is never, and any.
+    pub(crate) fn lifetimes(&self, by_key: bool) -> (Option<Span>, Option<Span>) {
+        match self.made_by_keys.filter(|_| by_key) {
+            Some(lifetimes) => (
+                lifetimes.default_lifetime_seconds.map(Span::from_secs),
+                lifetimes.max_lifetime_seconds.map(Span::from_secs),
+            ),
+            None => (self.default_lifetime, self.max_lifetime),
         }
-        let same = |known: &&Scope| {
-            self.algebra.covers(std::slice::from_ref(*known), &scope)
-                && self.algebra.covers(std::slice::from_ref(&scope), known)
-        };
-        self.scopes.keys().find(same).cloned()
     }
 
-    /// The limit of that name.
-    pub fn limit(&self, name: &str) -> Option<&ProductLimit> {
-        self.limits.iter().find(|limit| limit.name == name)
+    /// Whether its keys are presented in this server's own way.
+    pub fn is_native(&self) -> bool {
+        self.secret == SecretShape::Native
     }
 }
 
@@ -546,7 +544,11 @@ struct File {
     kinds: Vec<Kind>,
     #[serde(default)]
     resource_kinds: Vec<String>,
+    #[serde(default)]
+    reach_kinds: Vec<String>,
     custom_roles: bool,
+    #[serde(default)]
+    reports_calls: bool,
     keys: KeysText,
     rotation: RotationText,
     shape: ShapeText,
@@ -554,6 +556,8 @@ struct File {
     #[serde(default)]
     limits: Vec<ProductLimitText>,
     scopes: Vec<ScopeText>,
+    #[serde(default)]
+    presets: Vec<PresetText>,
     #[serde(default)]
     roles: Vec<RoleText>,
 }
@@ -576,9 +580,14 @@ struct KeysText {
     fixed: BTreeSet<Fixed>,
     #[serde(default)]
     administrators: Administrators,
+    #[serde(default)]
+    administers_only: bool,
     max_addresses: usize,
     default_lifetime_seconds: Option<i64>,
+    #[serde(default)]
+    periods: Vec<PeriodText>,
     max_lifetime_seconds: Option<i64>,
+    made_by_keys: Option<Lifetimes>,
 }
 
 #[derive(Deserialize)]
@@ -620,16 +629,51 @@ struct ScopeText {
     description: String,
     #[serde(default)]
     hidden: bool,
-    administers: Option<String>,
+    #[serde(default)]
+    unbounded: bool,
+    #[serde(default)]
+    administers: Names,
+}
+
+/// One name, or a list of them.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Names {
+    One(String),
+    Many(Vec<String>),
+}
+
+impl Default for Names {
+    fn default() -> Self {
+        Names::Many(Vec::new())
+    }
+}
+
+impl Names {
+    fn names(&self) -> &[String] {
+        match self {
+            Names::One(name) => std::slice::from_ref(name),
+            Names::Many(names) => names,
+        }
+    }
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RoleText {
     id: RoleId,
+    reach: Option<RoleReach>,
     name: String,
     description: String,
     scopes: Vec<String>,
+}
+
+/// Whether giving a role says what it reaches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum RoleReach {
+    /// It does.
+    Named,
 }
 
 #[cfg(test)]

@@ -10,19 +10,22 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use credential::event::{Subject, SubjectKind};
-use credential::id::{ChangeId, OrganizationId, ReplicaId, RoleId, TokenId, UserId};
+use credential::group::Group;
+use credential::id::{ChangeId, GroupId, OrganizationId, ReplicaId, RoleId, TokenId, UserId};
 use credential::organization::{Organization, User};
 use credential::role::Role;
 use credential::time::Span;
 use store::change::MAX_PAGE;
 use store::db::Engine;
 use store::feed::Polled;
+use store::settings::Setting;
 use store::users::PASSWORD;
 use store::{Changed, Fault, Found, View};
 
 use crate::Authority;
 use crate::failure::{Failure, Refusal};
 use crate::ports::Tick;
+use crate::reach;
 use crate::vault::KEYRING;
 use crate::world::World;
 
@@ -351,12 +354,19 @@ impl World {
         )? {
             world.users.insert(user.id, Arc::new(user));
         }
+        for group in all(
+            |after| view.groups_page(None, after, MAX_PAGE),
+            |g: &Group| g.id,
+        )? {
+            world.put_group(group.id, Some(Arc::new(group)));
+        }
         for role in all(
             |after| view.roles_page(None, after, MAX_PAGE),
             |r: &Role| r.id,
         )? {
             world.roles.insert(role.id, Arc::new(role));
         }
+        reach::read_all(view, &mut world)?;
         world.revoked = Arc::new(revoked(view)?);
         world.with_password = Arc::new(view.users_with_password()?.into_iter().collect());
         Ok(world)
@@ -367,9 +377,12 @@ impl World {
 struct Patch {
     organizations: Vec<(OrganizationId, Option<Arc<Organization>>)>,
     users: Vec<(UserId, Option<Arc<User>>)>,
+    groups: Vec<(GroupId, Option<Arc<Group>>)>,
     roles: Vec<(RoleId, Option<Arc<Role>>)>,
     /// Whether each is revoked still: what has expired is no longer kept.
     tokens: Vec<(TokenId, bool)>,
+    /// Settings that reaches are, by name and organization.
+    reaches: Vec<(String, OrganizationId, Option<Found<Setting>>)>,
     /// Whether each has a password.
     passwords: Vec<(UserId, bool)>,
 }
@@ -385,8 +398,10 @@ impl Patch {
         let mut patch = Patch {
             organizations: vec![],
             users: vec![],
+            groups: vec![],
             roles: vec![],
             tokens: vec![],
+            reaches: vec![],
             passwords: vec![],
         };
         for subject in subjects {
@@ -405,9 +420,20 @@ impl Patch {
                         patch.users.push((id, good(view.user(id)?)));
                     }
                 }
+                SubjectKind::Group => {
+                    if let Ok(id) = id.parse() {
+                        patch.groups.push((id, good(view.group(id)?)));
+                    }
+                }
                 SubjectKind::Role => {
                     if let Ok(id) = id.parse() {
                         patch.roles.push((id, good(view.role(id)?)));
+                    }
+                }
+                SubjectKind::Settings => {
+                    if let Some((name, organization)) = reach::parts(id) {
+                        let found = view.setting(name, Some(organization))?;
+                        patch.reaches.push((name.to_owned(), organization, found));
                     }
                 }
                 SubjectKind::Token => {
@@ -437,6 +463,12 @@ impl Patch {
         put(&mut world.organizations, &self.organizations);
         put(&mut world.users, &self.users);
         put(&mut world.roles, &self.roles);
+        for (id, group) in &self.groups {
+            world.put_group(*id, group.clone());
+        }
+        for (name, organization, found) in &self.reaches {
+            world.put_reach(*organization, name, found.as_ref());
+        }
         if !self.tokens.is_empty() {
             let mut revoked = HashSet::clone(&world.revoked);
             for (id, is_revoked) in &self.tokens {
@@ -459,7 +491,7 @@ impl Patch {
             }
             world.with_password = Arc::new(with_password);
         }
-        if !self.users.is_empty() || !self.roles.is_empty() {
+        if !self.users.is_empty() || !self.roles.is_empty() || !self.groups.is_empty() {
             world.rights_version += 1;
         }
         world

@@ -5,7 +5,6 @@
 
 use aws_lc_rs::digest::{SHA256, digest};
 use credential::canonical::Canonical;
-use credential::id::KeyId;
 use credential::key::Maker;
 use store::{Change, Fault};
 
@@ -53,7 +52,7 @@ impl Authority {
         change: &mut Change<'_>,
         caller: &Caller,
         idempotency: &Idempotency,
-        made: KeyId,
+        made: impl std::fmt::Display,
         answer: &[u8],
     ) -> Result<(), Failure> {
         let who = name_of(caller);
@@ -71,7 +70,7 @@ impl Authority {
     }
 }
 
-/// Who may fetch an answer again: the same key with the same rights. A token that carries less than its key is another
+/// Who may fetch an answer again: the same key with the same rights in the same organization. A token that carries less than its key is another
 /// caller; two tokens that carry the same are one, since a client that asks again may have a new token.
 fn name_of(caller: &Caller) -> String {
     let Some(key) = caller.key() else {
@@ -80,8 +79,12 @@ fn name_of(caller: &Caller) -> String {
             Maker::Key(_) | Maker::System => "shell".to_owned(),
         };
     };
-    match caller.carried() {
+    let key = match caller.acts_for() {
         None => key.to_string(),
+        Some(organization) => format!("{key}@{organization}"),
+    };
+    match caller.carried() {
+        None => key,
         Some(rights) => {
             let scopes = rights
                 .names()

@@ -35,6 +35,8 @@ pub enum Job {
     Checkpoint,
     /// Tells people what is due.
     Notices,
+    /// Sends what was told over the channels that want it.
+    Deliveries,
     /// Holds the rows against the trail.
     Compare,
     /// Removes what is over.
@@ -47,12 +49,13 @@ pub enum Job {
 
 impl Job {
     /// Every job.
-    pub const ALL: [Job; 9] = [
+    pub const ALL: [Job; 10] = [
         Job::Poll,
         Job::Usage,
         Job::Limits,
         Job::Checkpoint,
         Job::Notices,
+        Job::Deliveries,
         Job::Compare,
         Job::Purge,
         Job::SigningKeys,
@@ -67,6 +70,7 @@ impl Job {
             Job::Limits => "limits",
             Job::Checkpoint => "checkpoint",
             Job::Notices => "notices",
+            Job::Deliveries => "deliveries",
             Job::Compare => "compare",
             Job::Purge => "purge",
             Job::SigningKeys => "signing_keys",
@@ -87,6 +91,8 @@ impl Job {
             Job::Checkpoint => Span::from_secs(1),
             // Notices are about days.
             Job::Notices => Span::from_hours(1),
+            // Somebody waits for what was told just now; without anything due it is one read of an index.
+            Job::Deliveries => Span::from_secs(2),
             // A row that was put back is used at most so long.
             Job::Compare => Span::from_minutes(5),
             Job::Purge => settings.retention.every,
@@ -108,11 +114,12 @@ enum Over {
     Usage,
     Meters,
     Feed,
+    Deliveries,
     Notices,
 }
 
 impl Over {
-    const ALL: [Over; 10] = [
+    const ALL: [Over; 11] = [
         Over::Tokens,
         Over::Families,
         Over::Sessions,
@@ -122,6 +129,7 @@ impl Over {
         Over::Usage,
         Over::Meters,
         Over::Feed,
+        Over::Deliveries,
         Over::Notices,
     ];
 }
@@ -167,6 +175,7 @@ impl Authority {
             Job::Limits => self.tidy_limits().await,
             Job::Checkpoint => self.sign_checkpoint_if_due().await.map(drop),
             Job::Notices => self.raise_all_due_notices().await,
+            Job::Deliveries => self.deliver().await,
             Job::Compare => self.compare_unhurried().await,
             Job::Purge => self.purge().await,
             Job::SigningKeys => self.roll_signing_keys().await,
@@ -228,12 +237,18 @@ impl Authority {
                     .await?
             }
             Over::Usage => {
-                store
-                    .purge_hourly_usage(now - keep.usage, keep.batch)
-                    .await?
+                let before = now - keep.usage;
+                let calls = store.purge_calls(before, keep.batch).await?;
+                let hours = store.purge_hourly_usage(before, keep.batch).await?;
+                calls.max(hours)
             }
             Over::Meters => store.purge_meters(now, keep.batch).await?,
             Over::Feed => store.purge_feed(now - keep.feed, keep.batch).await?,
+            Over::Deliveries => {
+                store
+                    .purge_deliveries(now - keep.notices, keep.batch)
+                    .await?
+            }
             Over::Notices => store.purge_notices(now - keep.notices, keep.batch).await?,
         })
     }

@@ -43,13 +43,7 @@ impl Live {
     pub(crate) fn compile(key: Key, world: &World) -> Self {
         let rights = world.worth(&key);
         let scopes = rights.names().into_iter().cloned().collect();
-        let roles = key
-            .grants
-            .roles()
-            .iter()
-            .filter_map(|grant| world.role(grant.role).filter(|role| !role.deleted))
-            .map(|role| role.name.as_str().to_owned())
-            .collect();
+        let roles = world.role_names(&key);
         Self {
             key,
             rights,

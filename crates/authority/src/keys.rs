@@ -5,22 +5,26 @@ mod change;
 mod draft;
 mod managed;
 mod mint;
+mod own;
+mod picked;
 
 use credential::grant::Resources;
 use credential::id::{KeyId, OrganizationId, RoleId, UserId};
 use credential::key::{Addresses, ExpiryChange, Key, Kind};
 use credential::limit::Limit;
 use credential::role::{Comment, Name, ProductName};
-use credential::time::Instant;
+use credential::time::{Instant, Term};
 use store::{Fault, Found, View};
 
 pub use store::keys::{KeyFilter, KeyOrder, KeyPlace};
 
 pub use bulk::{Bulk, BulkAction, BulkCreated, MAX_BULK};
 pub(crate) use draft::{admitted, new_family, within};
-pub use managed::Managed;
+pub use managed::{Managed, Pair};
 pub use mint::Shown;
 pub(crate) use mint::pair;
+pub(crate) use own::{begin_own_keys_anew, own_grants, own_key_id};
+pub use picked::Picked;
 
 use crate::Authority;
 use crate::caller::{Caller, Need, administers_keys};
@@ -65,7 +69,7 @@ pub struct CreateKey {
 }
 
 /// Until when a new key is good.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Expiry {
     /// As long as its product says when nobody says.
     Default,
@@ -73,6 +77,10 @@ pub enum Expiry {
     Never,
     /// Until that moment.
     At(Instant),
+    /// For that long from when it is made.
+    In(Term),
+    /// For the period that its product has under this name.
+    Period(String),
 }
 
 /// Grants as a caller spells them: scopes as text, in any case that the product allows.
@@ -183,6 +191,12 @@ impl Authority {
         let key = self.stored_key(id).await?;
         self.permit_on(caller, READ, &key).await?;
         Ok(key)
+    }
+
+    /// The id of the key that a public identifier names. That there is one is told to everybody who may see it only:
+    /// ask [`Authority::key`] next.
+    pub async fn key_of(&self, handle: &str) -> Result<Option<KeyId>, Failure> {
+        Ok(self.key_named(handle).await?)
     }
 
     /// A page of keys of one organization (the caller's own when the filter names none); `after` is the place of the

@@ -12,6 +12,7 @@ pub mod audit;
 pub mod backup;
 pub mod catalog;
 pub mod failure;
+pub mod groups;
 pub mod jobs;
 pub mod keys;
 pub mod notices;
@@ -20,6 +21,7 @@ pub mod organizations;
 pub mod passwords;
 pub mod ports;
 pub mod products;
+pub mod reach;
 pub mod roles;
 pub mod sessions;
 pub mod settings;
@@ -59,10 +61,10 @@ pub use caller::Caller;
 pub use failure::{Failure, Refusal};
 pub use idempotency::Idempotency;
 pub use keyring::Live;
-pub use limits::Spent;
+pub use limits::{BadException, Spent};
 pub use settings::Settings;
 pub use signing::BadSigningKey;
-pub use usage::UsageRow;
+pub use usage::{Call, CallCount, UsageRow};
 pub use vault::{MasterKeys, VaultError};
 pub use world::World;
 
@@ -108,7 +110,9 @@ pub(crate) struct Inner {
     checked: Cache<[u8; 32], Arc<Checked>>,
     limits: limits::Limits,
     passwords: passwords::Passwords,
+    exceptions: ArcSwap<limits::Exceptions>,
     usage: usage::Usage,
+    calls: usage::NotedCalls,
     position: tokio::sync::Mutex<Position>,
     applying: tokio::sync::Mutex<()>,
     revision: AtomicI64,
@@ -121,6 +125,8 @@ pub(crate) struct Inner {
     /// The latest time that was ever told; time never goes back within a process.
     latest: AtomicI64,
     verdicts: [std::sync::atomic::AtomicU64; VERDICT_CODES.len()],
+    /// Who carries notices out of the house, once somebody was appointed.
+    courier: std::sync::OnceLock<notices::courier::Appointed>,
 }
 
 /// What an authority is opened with.
@@ -148,6 +154,9 @@ pub enum OpenError {
     /// The store failed.
     #[error(transparent)]
     Failure(#[from] Failure),
+    /// The settings except somebody from a limit that is not there.
+    #[error(transparent)]
+    Exception(#[from] BadException),
 }
 
 impl Authority {
@@ -173,7 +182,9 @@ impl Authority {
             checked: Cache::new(capacity),
             limits: limits::Limits::new(&entropy).map_err(Failure::from)?,
             passwords: passwords::Passwords::default(),
+            exceptions: ArcSwap::default(),
             usage: usage::Usage::default(),
+            calls: usage::NotedCalls::default(),
             position: tokio::sync::Mutex::new(Position {
                 applied: 0,
                 entry: None,
@@ -189,12 +200,14 @@ impl Authority {
             offset: AtomicI64::new(clock.wall().millis() - clock.tick().0),
             latest: AtomicI64::new(i64::MIN),
             verdicts: Default::default(),
+            courier: std::sync::OnceLock::new(),
             products: products.into_iter().map(Arc::new).collect(),
             store,
             clock,
             entropy,
             settings,
         }));
+        authority.except_limits(&authority.settings().product_limits)?;
         authority.join().await?;
         authority
             .reload_signing_keys()

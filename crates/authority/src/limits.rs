@@ -31,6 +31,7 @@
 //!
 //! A refused request is not counted, and what several limits ask is spent of all of them or of none.
 
+mod exceptions;
 mod groups;
 mod meter;
 #[cfg(test)]
@@ -52,6 +53,8 @@ use crate::failure::Failure;
 use crate::keyring::Live;
 use crate::ports::{Entropy, NoEntropy};
 use crate::verify::Question;
+pub use exceptions::BadException;
+pub(crate) use exceptions::Exceptions;
 use groups::{Group, Groups, Subject, Tried};
 #[cfg(doc)]
 use meter::LEASE;
@@ -350,10 +353,11 @@ impl Authority {
         }
         let product = product.cloned();
         drop(world);
+        let exceptions = self.0.exceptions.load();
         let mut wants = own_wants(live);
         if let Some(product) = &product {
-            let asked = product
-                .limits
+            let asked = exceptions
+                .limits(&live.key, product)
                 .iter()
                 .filter(|limit| is_under(limit, question.route));
             wants.extend(asked.flat_map(|limit| product_wants(live, product, limit)));
@@ -370,7 +374,9 @@ impl Authority {
         let Some(product) = self.0.world.load().product(&live.key.product).cloned() else {
             return Ok(Ok(Vec::new()));
         };
-        let Some(limit) = product.limit(name) else {
+        let exceptions = self.0.exceptions.load();
+        let limits = exceptions.limits(&live.key, &product);
+        let Some(limit) = limits.iter().find(|limit| limit.name == name) else {
             return Ok(Ok(Vec::new()));
         };
         let mut wants: Few<_> = product_wants(live, &product, limit).collect();

@@ -8,8 +8,9 @@ use credential::event::{Subject, SubjectKind};
 use credential::family::Family;
 use credential::id::{KeyId, NoticeId, OrganizationId};
 use credential::key::{Key, Kind as KeyKind, State};
-use credential::notice::{Due, Facts, Policy, due};
+use credential::notice::{Due, Facts, Policy, REFRESH_REUSED, due};
 use credential::time::Instant;
+pub use store::deliveries::Delivery;
 use store::keys::{KeyFilter, KeyOrder, KeyPlace};
 pub use store::notices::Notice;
 use store::{Fault, Found};
@@ -20,6 +21,12 @@ use crate::caller::{Caller, Need};
 use crate::failure::{Failure, Refusal};
 use crate::keys::place_after;
 use crate::organizations::{is_operator, settings_of};
+
+pub mod channels;
+pub mod courier;
+mod deliver;
+
+pub use deliver::LEASE;
 
 pub(crate) const READ: &str = "latchkey.notices:read";
 pub(crate) const WRITE: &str = "latchkey.notices:write";
@@ -221,8 +228,8 @@ pub(crate) fn of_reuse(id: NoticeId, family: &Family, now: Instant) -> Notice {
     Notice {
         id,
         organization: Some(family.organization),
-        once: format!("refresh_reused:{}", family.id),
-        kind: "refresh_reused".to_owned(),
+        once: format!("{REFRESH_REUSED}:{}", family.id),
+        kind: REFRESH_REUSED.to_owned(),
         subject: Subject {
             kind: SubjectKind::Key,
             id: family.key.to_string(),

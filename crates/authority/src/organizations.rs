@@ -3,16 +3,20 @@
 //! The operator's organization is the one with the number 1; it administers every other. A manager administers the
 //! organizations that it manages, and makes new ones of that kind only.
 
-mod settings;
+mod region;
+pub(crate) mod settings;
+
+use std::sync::Arc;
 
 use credential::event::Action;
 use credential::id::OrganizationId;
 use credential::name::Name;
-use credential::organization::{Organization, OrganizationKind};
+use credential::organization::{Organization, OrganizationKind, Region};
 use store::{Change, Found, View};
 
-pub use settings::OrganizationSettings;
+pub(crate) use settings::settings_need;
 pub(crate) use settings::settings_of;
+pub use settings::{EditSettings, OrganizationSettings};
 
 use crate::Authority;
 use crate::act::{Done, MAX_PAGE, gives_nothing, hidden, refuse_stale};
@@ -24,7 +28,7 @@ pub(crate) const READ: &str = "latchkey.organizations:read";
 pub(crate) const WRITE: &str = "latchkey.organizations:write";
 
 /// The number of the operator's organization: the first one that was made.
-pub const OPERATOR: i64 = 1;
+pub const OPERATOR: i64 = store::deliveries::OPERATOR;
 
 /// The sequence that numbers organizations.
 pub(crate) const NUMBERS: &str = "organization";
@@ -59,6 +63,16 @@ impl Authority {
         &self,
         caller: &Caller,
         command: CreateOrganization,
+    ) -> Result<Done<Organization>, Failure> {
+        self.create_organization_in(caller, command, None).await
+    }
+
+    /// The same, and says where it is at home.
+    pub async fn create_organization_in(
+        &self,
+        caller: &Caller,
+        command: CreateOrganization,
+        region: Option<Region>,
     ) -> Result<Done<Organization>, Failure> {
         let need = Need {
             scope: WRITE,
@@ -105,6 +119,9 @@ impl Authority {
                     .into());
                 }
                 change.insert_organization(&organization, Action::OrganizationCreated, "{}")?;
+                if let Some(region) = &region {
+                    region::settle(change, organization.id, region)?;
+                }
                 Ok(organization)
             })
             .await?;
@@ -118,6 +135,19 @@ impl Authority {
         id: OrganizationId,
     ) -> Result<Organization, Failure> {
         self.seen_organization(caller, READ, id).await
+    }
+
+    /// An organization in which the caller may act at all: its own, or one that it manages. What it may do there is asked
+    /// by each use case; of any other it is told that there is none.
+    pub fn within_reach(
+        &self,
+        caller: &Caller,
+        id: OrganizationId,
+    ) -> Result<Arc<Organization>, Failure> {
+        let world = self.world();
+        let near = caller.organization == id || world.manages(caller.organization, id);
+        let known = world.organization(id).filter(|_| near);
+        Ok(known.cloned().ok_or(Refusal::NotFound("organization"))?)
     }
 
     /// A page of the organizations that the caller may see, in the order of their ids; `after` is the last id of the

@@ -28,8 +28,9 @@ use crate::Authority;
 use crate::act::{Done, refuse_stale};
 use crate::caller::Caller;
 use crate::failure::{Failure, Refusal};
+use crate::keys::begin_own_keys_anew;
 use crate::settings::PasswordCost;
-use crate::users::{WRITE, latchkey, may_give, need, stored};
+use crate::users::{WRITE, latchkey, may_give_all_of, need, stored};
 use crate::world::World;
 
 use tries::Tries;
@@ -90,7 +91,7 @@ pub enum NotSignedIn {
 impl Authority {
     /// Gives a person this password, in place of any earlier one, or takes it away (`None`).
     ///
-    /// Who sets another's password can sign in as them: it takes what giving all of their roles would take. For one's own, a
+    /// Who sets another's password can sign in as them: it takes what giving all of their roles would take, those of their groups too. For one's own, a
     /// key is needed that has all that one may administer, so that a narrow key does not become the whole person.
     pub async fn set_password(
         &self,
@@ -120,18 +121,19 @@ impl Authority {
             }
             None => None,
         };
-        let whole = seen.clone();
+        let may_give_all = may_give_all_of(seen.clone());
         let rule = move |world: &World, ceiling: &Ceiling| {
             if is_own {
                 is_whole_person(world, ceiling, id)
             } else {
-                may_give(world, ceiling, whole.organization, &whole.roles)
+                may_give_all(world, ceiling)
             }
         };
         let needs = match is_own {
             true => Vec::new(),
             false => vec![need(WRITE, seen.organization)],
         };
+        let (known, now) = (self.world(), self.now());
         self.act(caller, needs, rule, move |change| {
             let user = stored(change, id)?;
             refuse_stale(user.version, version)?;
@@ -147,6 +149,7 @@ impl Authority {
                 None if change.password(id)?.is_some() => change.remove_password(id)?,
                 None => {}
             }
+            begin_own_keys_anew(change, &known, &user, now)?;
             Ok(user)
         })
         .await

@@ -1,7 +1,9 @@
 //! What operators choose. Names and defaults stand in `config.default.toml`.
 
+use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 
+use credential::id::OrganizationId;
 use credential::time::Span;
 
 /// The authority's settings.
@@ -21,6 +23,8 @@ pub struct Settings {
     pub refresh_grace: Span,
     /// How long a creation or rotation with an idempotency key can be repeated for the same answer.
     pub repeat_within: Span,
+    /// Whether the signature of a request may come again with another one.
+    pub replay: Replay,
     /// What hashing a person's password costs.
     pub password_cost: PasswordCost,
     /// Signing keys.
@@ -29,6 +33,26 @@ pub struct Settings {
     pub audit: Audit,
     /// What is kept, and for how long.
     pub retention: Retention,
+    /// Exceptions from the limits that products set for everybody.
+    pub product_limits: ProductLimits,
+}
+
+/// Exceptions from the limits that catalogs set. A key's own limits are not among them.
+#[derive(Debug, Clone, Default)]
+pub struct ProductLimits {
+    /// Keys, by their id or by what their dialect calls them, that no limit of their product counts.
+    pub exempt: HashSet<String>,
+    /// The quota of the windows that the keys of an organization share, by product.
+    pub organizations: HashMap<OrganizationId, HashMap<String, u64>>,
+}
+
+/// How often the signature of a request is good, where it covers nothing of the request; [`crate::signed`] tells more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Replay {
+    /// For several different requests that come soon from one address: what clients need that sign once per task.
+    Compatible,
+    /// Once.
+    Strict,
 }
 
 /// What hashing a password with Argon2id costs: what a guesser pays for each guess.
@@ -110,6 +134,7 @@ impl Default for Settings {
             keyring_capacity: 1_000_000,
             refresh_grace: Span::from_secs(60),
             repeat_within: Span::from_minutes(10),
+            replay: Replay::Compatible,
             password_cost: PasswordCost::SAFE,
             signing: Signing {
                 rollover: Span::from_days(90),
@@ -131,6 +156,7 @@ impl Default for Settings {
                 audit: None,
                 notices: Span::from_days(90),
             },
+            product_limits: ProductLimits::default(),
         }
     }
 }

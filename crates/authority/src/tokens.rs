@@ -1,7 +1,9 @@
 //! Access tokens: issued for client credentials, refreshed, asked about, revoked.
 
 mod claims;
+mod person;
 mod refresh;
+mod words;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -10,6 +12,7 @@ use credential::access::Allowed;
 use credential::event::{Action, Actor, Subject, SubjectKind};
 use credential::id::{FamilyId, KeyId, OrganizationId, TokenId};
 use credential::key::{Ask, Denial, Key, Kind, Maker, Verdict, decide};
+use credential::scope::Scope;
 use credential::secret::Secret;
 use credential::time::Instant;
 use credential::token::{self, Word};
@@ -18,8 +21,10 @@ use store::tokens::RevokedToken;
 use store::{Fault, Found, Issue};
 
 pub(crate) use claims::Checked;
-pub use claims::{Claims, Written};
-pub use refresh::{NotRefreshed, RefreshedPair};
+pub use claims::{BadToken, Claims, Written};
+pub use person::SignedIn;
+pub use refresh::{NotRefreshed, RefreshedPair, Whose};
+pub use words::{About, OfSubject, Words};
 
 use crate::Authority;
 use crate::asker::Asker;
@@ -27,7 +32,9 @@ use crate::caller::Caller;
 use crate::catalog::{Product, TokenType};
 use crate::failure::{Failure, Refusal};
 use crate::keys::new_family;
+use crate::usage::Call;
 use crate::verify::{Form, Presented, Valid};
+use crate::world::World;
 
 /// A request for an access token by client credentials (RFC 6749, section 4.4).
 #[derive(Debug, Clone, Copy)]
@@ -38,13 +45,14 @@ pub struct TokenRequest<'a> {
     pub client_secret: &'a str,
     /// The scopes asked for; `None` is all the client has.
     pub scopes: Option<&'a [&'a str]>,
-    /// Whether a scope that the client lacks is left out instead of refused.
+    /// Whether what the client lacks of the scopes asked for is left out instead of refused.
     pub lenient: bool,
     /// Where the request comes from.
     pub from: Option<IpAddr>,
     /// The only product whose clients are served; `None` is every product.
     pub product: Option<&'a str>,
-    /// The number of the organization that the token shall be for; `None` is the client's own, whichever it is.
+    /// The number of the organization that the token shall act for: the client's own, or where its product has such tokens
+    /// one that it manages. `None` is the client's own, whichever it is.
     pub organization: Option<i64>,
     /// The request's id, for the audit trail.
     pub request_id: &'a str,
@@ -65,11 +73,13 @@ pub struct IssuedToken {
 /// Why no token was issued.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NoToken {
-    /// The client is not good: unknown, wrong secret, revoked, disabled, expired.
+    /// The client is not good: unknown, revoked, disabled, expired.
     Client(Denial),
-    /// It asks for what it does not have.
+    /// There is such a client, and the secret is not its own. Most systems answer this as an unknown client.
+    Secret,
+    /// It asks for what it does not have; empty where it has nothing at all.
     Scope(String),
-    /// It asks for an organization that it does not have.
+    /// It asks for an organization that it cannot act for.
     Organization,
 }
 
@@ -78,7 +88,18 @@ impl Authority {
     pub async fn issue_token(
         &self,
         request: &TokenRequest<'_>,
-        subject: impl Fn(&Key, i64) -> String,
+        subject: impl Fn(&Key, i64) -> String + Sync,
+    ) -> Result<Result<IssuedToken, NoToken>, Failure> {
+        self.issue_token_with(request, &OfSubject(subject), None)
+            .await
+    }
+
+    /// [`Authority::issue_token`], with more to be said in the token, for a call that reports may tell of.
+    pub async fn issue_token_with(
+        &self,
+        request: &TokenRequest<'_>,
+        words: &(impl Words + Sync),
+        call: Option<&Call>,
     ) -> Result<Result<IssuedToken, NoToken>, Failure> {
         let now = self.now();
         self.must_be_fresh()?;
@@ -88,6 +109,9 @@ impl Authority {
         };
         let proven = match self.proven(presented, now).await? {
             Ok(proven) => proven,
+            Err(Denial::Unknown) if self.names_client(request).await? => {
+                return Ok(Err(NoToken::Secret));
+            }
             Err(denial) => return Ok(Err(NoToken::Client(denial))),
         };
         let key = &proven.live.key;
@@ -101,32 +125,46 @@ impl Authority {
         let Some(product) = world.product(&key.product) else {
             return Ok(Err(NoToken::Client(Denial::Unknown)));
         };
+        if let Some(call) = call {
+            call.is_by(&world, key);
+        }
         let ask = Ask {
-            scopes: &[],
-            resource: None,
             from: request.from,
+            ..Ask::default()
         };
         if let Verdict::Denied(denial) =
             decide(key, &proven.live.rights, world.standing(key), &ask, now)
         {
             return Ok(Err(NoToken::Client(denial)));
         }
-        let number = world
+        let own = world
             .organization(key.organization)
             .map_or(0, |organization| organization.number);
-        if request.organization.is_some_and(|asked| asked != number) {
-            return Ok(Err(NoToken::Organization));
-        }
+        let number = request.organization.unwrap_or(own);
+        let acts_for = if number == own {
+            None
+        } else {
+            match managed_numbered(&world, key, product, number) {
+                Some(organization) => Some(organization),
+                None => return Ok(Err(NoToken::Organization)),
+            }
+        };
         let held = &proven.live.rights;
         let scopes = match request.scopes {
             None => proven.live.scopes.clone(),
+            Some(asked) if request.lenient => {
+                let asked: Vec<Scope> = asked
+                    .iter()
+                    .filter_map(|text| product.algebra.parse(text).ok())
+                    .collect();
+                product.algebra.intersect(&proven.live.scopes, &asked)
+            }
             Some(asked) => {
                 let mut scopes = Vec::new();
                 for text in asked {
                     let scope = product.algebra.parse(text).ok();
                     match scope.filter(|scope| held.allows(scope, None) != Allowed::MissingScope) {
                         Some(scope) => scopes.push(scope),
-                        None if request.lenient => {}
                         None => return Ok(Err(NoToken::Scope((*text).to_owned()))),
                     }
                 }
@@ -137,6 +175,12 @@ impl Authority {
                 }
             }
         };
+        // A token for nothing would be taken for one that opens something.
+        if scopes.is_empty() {
+            let asked = request.scopes.and_then(|asked| asked.first());
+            let asked = asked.copied().unwrap_or_default();
+            return Ok(Err(NoToken::Scope(asked.to_owned())));
+        }
         // An opaque token says nothing of itself, so it carries all that its client has or is not given.
         let less = || {
             proven
@@ -167,9 +211,17 @@ impl Authority {
         let organization = Some(key.organization);
         let token = match product.tokens.token_type {
             TokenType::Jwt => {
+                let about = About {
+                    key,
+                    number,
+                    world: &world,
+                    scopes: &scopes,
+                    issued_at: now,
+                    expires_at: until,
+                };
                 let written = Written {
                     iss: &self.settings().issuer,
-                    sub: subject(key, number),
+                    sub: words.subject(&about),
                     aud: product.name.as_str(),
                     client_id: request.client_id,
                     iat: now.seconds(),
@@ -184,6 +236,8 @@ impl Authority {
                     ),
                     key_id: key.id,
                     generation: proven.generation,
+                    more: claims::added(words.claims(&about)),
+                    acts_for,
                 };
                 let token = self.sign_token(product, "at+jwt", &written)?;
                 let subject = Subject {
@@ -225,6 +279,27 @@ impl Authority {
         }))
     }
 
+    /// Whether the request names a client that it could be served for, had it the right secret.
+    async fn names_client(&self, request: &TokenRequest<'_>) -> Result<bool, Failure> {
+        let Some(id) = self.key_named(request.client_id).await? else {
+            return Ok(false);
+        };
+        let Ok(live) = self.live(id).await? else {
+            return Ok(false);
+        };
+        let key = &live.key;
+        let served = request
+            .product
+            .is_none_or(|only| only == key.product.as_str());
+        // A handle that was replaced names nobody any more.
+        let named = key
+            .current
+            .handle
+            .as_deref()
+            .is_none_or(|handle| handle == request.client_id);
+        Ok(served && named && key.kind == Kind::Client && !key.is_revoked())
+    }
+
     /// The JWT that a key of kind `jwt` is.
     pub(crate) fn sign_key_token(
         &self,
@@ -245,6 +320,8 @@ impl Authority {
             scope: None,
             key_id: key.id,
             generation: 0,
+            more: serde_json::Map::new(),
+            acts_for: None,
         };
         self.sign_token(product, "JWT", &written)
     }
@@ -339,12 +416,13 @@ impl Authority {
             return Ok(None);
         };
         if claims.key != key
-            || claims.expires_at <= now
+            || claims.ends().is_some_and(|end| end <= now)
             || self.world().revoked.contains(&claims.id)
         {
             return Ok(None);
         }
-        let (id, until) = (claims.id, claims.expires_at);
+        // A revocation is kept for as long as the token could come back.
+        let (id, until) = (claims.id, claims.ends().unwrap_or(Instant::MAX));
         let changed = self
             .store()
             .change(
@@ -377,14 +455,13 @@ impl Authority {
             return Ok(None);
         };
         let key = &proven.live.key;
-        if !asker.may_ask(&self.world(), key.organization) {
+        if !asker.may_ask(&self.world(), proven.organization()) {
             return Ok(None);
         }
         let from = key.addresses.networks().first().map(ipnet::IpNet::addr);
         let ask = Ask {
-            scopes: &[],
-            resource: None,
             from,
+            ..Ask::default()
         };
         let rights = proven.narrowed.as_deref().unwrap_or(&proven.live.rights);
         if let Verdict::Denied(_) = decide(key, rights, self.world().standing(key), &ask, now) {
@@ -400,10 +477,25 @@ impl Authority {
     }
 }
 
+/// The organization of that number which tokens of the key may act for. An opaque token says nothing of itself,
+/// and so acts for nobody else.
+fn managed_numbered(
+    world: &World,
+    key: &Key,
+    product: &Product,
+    number: i64,
+) -> Option<OrganizationId> {
+    let mut known = world.organizations.values();
+    let found = known.find(|organization| organization.number == number)?;
+    let acts = product.tokens.token_type == TokenType::Jwt && world.may_act_for(key, found.id);
+    acts.then_some(found.id)
+}
+
 impl From<NoToken> for Refusal {
     fn from(no: NoToken) -> Self {
         match no {
             NoToken::Client(denial) => Refusal::Unauthenticated(denial),
+            NoToken::Secret => Refusal::Unauthenticated(Denial::Unknown),
             NoToken::Scope(scope) => Refusal::Forbidden { scope },
             NoToken::Organization => Refusal::NotFound("organization"),
         }

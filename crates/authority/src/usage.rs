@@ -4,12 +4,16 @@
 //! a flush empties all lanes and adds them up. What is not yet written when a process is killed is lost: these are figures
 //! for people, and no verdict reads them.
 
+mod calls;
+
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+pub(crate) use calls::Noted as NotedCalls;
+pub use calls::{Call, CallCount};
 use credential::id::KeyId;
 use credential::key::{Denial, Key};
 use credential::time::Instant;
@@ -132,6 +136,7 @@ impl Authority {
 
     /// Writes what was noted; for a job that runs every few seconds, and the last thing but one before a stop.
     pub async fn flush_usage(&self) -> Result<(), Failure> {
+        self.flush_calls().await?;
         let lost = self.0.usage.lost.swap(0, Ordering::Relaxed);
         if lost > 0 {
             tracing::warn!(

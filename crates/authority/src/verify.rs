@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 
 use credential::access::Rights;
 use credential::family::Family;
-use credential::id::{FamilyId, KeyId};
+use credential::id::{FamilyId, KeyId, OrganizationId};
 use credential::key::{Ask, Denial, Kind, Verdict, decide, prove};
 use credential::name::ProductName;
 use credential::scope::Scope;
@@ -15,15 +15,15 @@ use credential::secret::Digest;
 use credential::time::Instant;
 use credential::token::{self, Parsed, Word};
 use store::Fault;
-use store::nonces::SeenNonce;
 
 use crate::Authority;
 use crate::asker::Asker;
 use crate::failure::{Failure, Refusal};
 use crate::keyring::{Held, HeldFamily, Live};
 use crate::limits::Spent;
-use crate::signed::Signature;
+use crate::signed::{NonceUse, Signature};
 use crate::tokens::Claims;
+use crate::usage::Call;
 
 /// What is presented is refused unread beyond this length: the longest credential is a JWT of a few hundred bytes.
 pub const MAX_CREDENTIAL: usize = 8 * 1024;
@@ -41,6 +41,8 @@ pub struct Question<'a> {
     pub scopes: &'a [Scope],
     /// The resource it reaches for, as `kind:id`.
     pub resource: Option<&'a str>,
+    /// Whether some resource that the credential reaches is enough, where none is named.
+    pub somewhere: bool,
     /// Where it comes from.
     pub from: Option<IpAddr>,
     /// What it costs.
@@ -49,6 +51,8 @@ pub struct Question<'a> {
     pub consume: bool,
     /// The route it takes, by name: for usage and for limits by path.
     pub route: &'a str,
+    /// The call that it is about, where reports may tell of it; whose it is is noted there.
+    pub call: Option<&'a Call>,
     /// Who asks about a credential that is not its own; what it may not ask about is unknown.
     pub asker: Option<&'a Asker>,
 }
@@ -77,10 +81,12 @@ impl<'a> Question<'a> {
             product: None,
             scopes: &[],
             resource: None,
+            somewhere: false,
             from: None,
             cost: 1,
             consume: true,
             route: "",
+            call: None,
             asker: None,
         }
     }
@@ -118,8 +124,8 @@ pub enum Form {
     Access(FamilyId),
     /// A JWT access token.
     Jwt(Arc<Claims>),
-    /// A signature, and what must not come again; nothing where its time is over.
-    Signature(Option<Box<SeenNonce>>),
+    /// A signature, and what it uses up; nothing where its time is over.
+    Signature(Option<Box<NonceUse>>),
 }
 
 impl Valid {
@@ -153,11 +159,26 @@ impl Valid {
         self.narrowed.clone()
     }
 
+    /// The organization that it acts for: its key's, or the one that its token names.
+    pub fn organization(&self) -> OrganizationId {
+        self.form.acts_for().unwrap_or(self.live.key.organization)
+    }
+
     /// The scopes in it.
     pub fn scopes(&self) -> Vec<&Scope> {
         match &self.narrowed {
             Some(rights) => rights.names(),
             None => self.live.scopes.iter().collect(),
+        }
+    }
+}
+
+impl Form {
+    /// The organization that it acts for, where that is not its key's.
+    pub(crate) fn acts_for(&self) -> Option<OrganizationId> {
+        match self {
+            Form::Jwt(claims) => claims.acts_for,
+            Form::Secret | Form::Access(_) | Form::Signature(_) => None,
         }
     }
 }
@@ -171,6 +192,13 @@ pub(crate) struct ProvenKey {
     pub(crate) narrowed: Option<Arc<Rights>>,
     /// What is wrong with the credential itself: it is revoked or over.
     pub(crate) flaw: Option<Denial>,
+}
+
+impl ProvenKey {
+    /// The organization that it acts for.
+    pub(crate) fn organization(&self) -> OrganizationId {
+        self.form.acts_for().unwrap_or(self.live.key.organization)
+    }
 }
 
 impl Authority {
@@ -218,7 +246,7 @@ impl Authority {
         if let Err(denial) = self.decided(question, &proven, now) {
             return Ok(Err(denial));
         }
-        if !self.is_first(&proven.form).await? {
+        if !self.may_come(&proven.form, question.from).await? {
             return Ok(Err(Denial::Replayed));
         }
         let limits = match self.spend(live, question).await? {
@@ -257,13 +285,16 @@ impl Authority {
         let world = self.0.world.load();
         let outside = question
             .asker
-            .is_some_and(|asker| !asker.may_ask(&world, live.key.organization));
+            .is_some_and(|asker| !asker.may_ask(&world, proven.organization()));
         if outside
             || question
                 .product
                 .is_some_and(|product| *product != live.key.product)
         {
             return Err(Denial::Unknown);
+        }
+        if let Some(call) = question.call {
+            call.is_by(&world, &live.key);
         }
         if let Some(flaw) = &proven.flaw {
             return Err(flaw.clone());
@@ -272,11 +303,16 @@ impl Authority {
         let ask = Ask {
             scopes: question.scopes,
             resource: question.resource,
+            somewhere: question.somewhere,
             from: question.from,
         };
-        match decide(&live.key, rights, world.standing(&live.key), &ask, now) {
-            Verdict::Valid(_) => Ok(()),
-            Verdict::Denied(denial) => {
+        let verdict = match decide(&live.key, rights, world.standing(&live.key), &ask, now) {
+            Verdict::Valid(_) => world.must_reach(&live.key, rights, question.resource),
+            Verdict::Denied(denial) => Err(denial),
+        };
+        match verdict {
+            Ok(()) => Ok(()),
+            Err(denial) => {
                 self.note_denial(live, proven.generation, question, &denial, now);
                 Err(denial)
             }
@@ -466,16 +502,26 @@ impl Authority {
             .key
             .live(now)
             .any(|credential| credential.generation == claims.generation);
-        let flaw = if live.key.is_revoked() || self.0.world.load().revoked.contains(&claims.id) {
+        let world = self.0.world.load();
+        let acts_no_more = claims
+            .acts_for
+            .is_some_and(|organization| !world.may_act_for(&live.key, organization));
+        let flaw = if live.key.is_revoked() || world.revoked.contains(&claims.id) {
             Some(Denial::Revoked)
-        } else if now >= claims.expires_at {
+        } else if claims.ends().is_some_and(|end| now >= end) {
             Some(Denial::Expired)
         } else {
-            replaced.then_some(Denial::Revoked)
+            // An organization that is not managed now, or not active, may be again.
+            match (replaced, acts_no_more) {
+                (true, _) => Some(Denial::Revoked),
+                (false, true) => Some(Denial::Disabled),
+                (false, false) => None,
+            }
         };
-        // The token of a key without an expiry names the last second there is.
-        let until = Some(claims.expires_at).filter(|at| at.seconds() < Instant::MAX.seconds());
-        let expires_at = [live.key.expires_at, until].into_iter().flatten().min();
+        let expires_at = [live.key.expires_at, claims.ends()]
+            .into_iter()
+            .flatten()
+            .min();
         let narrowed = checked.worth(&live);
         let generation = claims.generation;
         let form = Form::Jwt(claims);

@@ -4,7 +4,7 @@
 //! caller may give away: nobody creates, edits or clones a key, a role or a membership beyond its
 //! own rights, and nobody sees a role above its own.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::grant::{Grants, Resources};
 use crate::id::{OrganizationId, RoleId};
@@ -46,6 +46,22 @@ pub enum Allowed {
     MissingScope,
     /// The scope is held, but not for this resource; or only for some, and none was named.
     ResourceNotAllowed,
+}
+
+/// The resources that rights reach.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reached {
+    /// Every resource.
+    All,
+    /// These, each as `<kind>:<id>`, in order, each once; possibly none.
+    Listed(Vec<String>),
+}
+
+impl Reached {
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        matches!(self, Reached::Listed(listed) if listed.is_empty())
+    }
 }
 
 impl Rights {
@@ -137,6 +153,36 @@ impl Rights {
             .collect()
     }
 
+    /// Where all of these scopes are held together: exactly the resources on which [`Rights::allows`] says yes to each
+    /// of them, and with no scope those that any right reaches.
+    pub fn reached(&self, scopes: &[Scope]) -> Reached {
+        let on = |resource: Option<&str>| match scopes {
+            [] => self.lines.iter().any(|line| line.resources.reach(resource)),
+            scopes => scopes
+                .iter()
+                .all(|scope| self.allows(scope, resource) == Allowed::Yes),
+        };
+        if on(None) {
+            return Reached::All;
+        }
+        // What no line lists is reached by none but those that reach all.
+        let listed: BTreeSet<String> = self
+            .lines
+            .iter()
+            .filter_map(|line| match &line.resources {
+                Resources::All => None,
+                Resources::Listed(listed) => Some(listed),
+            })
+            .flat_map(|listed| listed.ids().iter().map(|id| listed.resource(id)))
+            .collect();
+        Reached::Listed(
+            listed
+                .into_iter()
+                .filter(|resource| on(Some(resource)))
+                .collect(),
+        )
+    }
+
     /// Whether `other` has all of these rights, each for all its resources.
     pub fn within(&self, other: &Rights) -> bool {
         self.algebra == other.algebra && self.lines.iter().all(|line| line.within(other))
@@ -167,6 +213,16 @@ impl Rights {
             common
                 .iter()
                 .map(|(resources, scopes)| (resources, scopes.as_slice())),
+        )
+    }
+
+    /// What is in any of them; those of another algebra count for nothing.
+    pub fn together(algebra: Algebra, all: &[Rights]) -> Rights {
+        let same = all.iter().filter(|rights| rights.algebra == algebra);
+        let lines = same.flat_map(|rights| &rights.lines);
+        Self::gather(
+            algebra,
+            lines.map(|line| (&line.resources, line.scopes.as_slice())),
         )
     }
 
@@ -235,7 +291,7 @@ impl Line {
                 Resources::Listed(listed) => listed
                     .ids()
                     .iter()
-                    .all(|id| covered_on(Some(&format!("{}:{id}", listed.kind())))),
+                    .all(|id| covered_on(Some(&listed.resource(id)))),
             }
     }
 }

@@ -125,6 +125,14 @@ words! {
         SessionProven = "session.proven",
         /// A session was ended, or had been over for long.
         SessionEnded = "session.ended",
+        /// A group of people came to be.
+        GroupCreated = "group.created",
+        /// Its name, its roles or where it is shared changed.
+        GroupEdited = "group.edited",
+        /// Other people, or other groups, are in it; perhaps more changed with them.
+        GroupMembersChanged = "group.members_changed",
+        /// A group is gone; its members have its roles no more.
+        GroupDeleted = "group.deleted",
         /// A custom role came to be.
         RoleCreated = "role.created",
         /// Its name or its scopes changed.
@@ -185,6 +193,16 @@ words! {
         NoticeRaised = "notice.raised",
         /// Somebody has seen a notice to its end.
         NoticeAcknowledged = "notice.acknowledged",
+        /// A way out for notices was opened.
+        ChannelCreated = "notice_channel.created",
+        /// Its name, its receivers or what it wants changed.
+        ChannelEdited = "notice_channel.edited",
+        /// It signs with a new secret.
+        ChannelRotated = "notice_channel.rotated",
+        /// Its receiver wants nothing more; it is turned off.
+        ChannelDisabled = "notice_channel.disabled",
+        /// It is gone.
+        ChannelDeleted = "notice_channel.deleted",
         /// A backup was taken.
         BackupTaken = "backup.taken",
         /// The store was brought back from a backup.
@@ -235,6 +253,8 @@ words! {
         User = "user",
         /// A person's place and roles in an organization.
         Membership = "membership",
+        /// A group of people.
+        Group = "group",
         /// A role.
         Role = "role",
         /// A key.
@@ -253,6 +273,8 @@ words! {
         Policy = "policy",
         /// A notice.
         Notice = "notice",
+        /// A way out for notices.
+        NoticeChannel = "notice_channel",
         /// A console session.
         Session = "session",
         /// The audit trail.

@@ -128,6 +128,11 @@ impl Resources {
 }
 
 impl Listed {
+    /// One of its kind as questions name it.
+    pub fn resource(&self, id: &str) -> String {
+        format!("{}:{id}", self.kind)
+    }
+
     /// A set of resources, of at least one and at most [`MAX_RESOURCES`].
     pub fn new(kind: &str, ids: BTreeSet<String>) -> Result<Self, BadGrant> {
         let good_kind = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';

@@ -23,7 +23,7 @@ use crate::id::{KeyId, OrganizationId, UserId};
 use crate::limit::Limit;
 use crate::role::{Comment, Name, ProductName};
 use crate::secret::Digest;
-use crate::time::Instant;
+use crate::time::{Instant, Span};
 
 /// How a key is proven; fixed when it is created.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -216,6 +216,12 @@ impl Key {
     /// Whether it is past its expiry.
     pub fn is_expired(&self, now: Instant) -> bool {
         self.expires_at.is_some_and(|at| now >= at)
+    }
+
+    /// Whether it has an expiry that comes within a span of time from now.
+    pub fn expires_within(&self, span: Span, now: Instant) -> bool {
+        self.expires_at
+            .is_some_and(|at| now < at && at <= now + span)
     }
 
     /// Whether somebody revoked it.

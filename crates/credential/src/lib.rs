@@ -46,14 +46,16 @@
 //! since; each event's hash covers the one before. [`canonical`] makes the bytes that are hashed, so that two different
 //! values never read the same.
 //!
-//! **People** ([`organization`], [`name`], [`password`], [`notice`]): tenants and their members, names with one canonical form
-//! each, passwords that may be chosen, and what somebody should be told about a key, once.
+//! **People** ([`organization`], [`group`], [`name`], [`password`], [`notice`]): tenants, their members and groups of them,
+//! names with one canonical form each, passwords that may be chosen, what somebody should be told about a key, once, and
+//! over which channels.
 
 pub mod access;
 pub mod canonical;
 pub mod event;
 pub mod family;
 pub mod grant;
+pub mod group;
 pub mod id;
 pub mod key;
 pub mod limit;
@@ -61,6 +63,7 @@ pub mod name;
 pub mod notice;
 pub mod organization;
 pub mod password;
+pub mod reach;
 pub mod role;
 pub mod scope;
 pub mod seal;

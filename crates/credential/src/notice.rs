@@ -1,4 +1,4 @@
-//! What people should be told about a key, and when.
+//! What people should be told about a key, when, and over which [`channel`].
 //!
 //! Pure like everything here: from facts and `now` follows the list of what is due, each with a
 //! name under which it is told once. A key whose expiry is moved is told of again.
@@ -8,8 +8,29 @@ use serde::{Deserialize, Serialize};
 use crate::id::KeyId;
 use crate::time::{Instant, Span};
 
+pub mod channel;
+pub mod delivery;
 #[cfg(test)]
 mod tests;
+pub mod url;
+
+/// The word of every notice: those that are due at a time ([`Kind`]), and those that tell of what happened.
+pub const WORDS: [&str; 8] = [
+    Kind::ExpiresSoon.as_str(),
+    Kind::ExpiresVerySoon.as_str(),
+    Kind::RefreshDue.as_str(),
+    Kind::RefreshLapsed.as_str(),
+    Kind::Unused.as_str(),
+    REFRESH_REUSED,
+    TAMPERING,
+    CHANNEL_FAILING,
+];
+/// A refresh token came back after its successor was in use: somebody copied it.
+pub const REFRESH_REUSED: &str = "refresh_reused";
+/// A row disagrees with the audit trail.
+pub const TAMPERING: &str = "tampering";
+/// Nothing gets through over a channel.
+pub const CHANNEL_FAILING: &str = "channel_failing";
 
 /// What a notice says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -75,6 +75,47 @@ impl Organization {
     }
 }
 
+/// Where an organization is at home, as people name it: 2 to 16 capital letters, digits and hyphens.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Region(String);
+
+/// A text that is not a region.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("not a region: expected 2 to 16 capital letters, digits and hyphens, such as NAM")]
+pub struct BadRegion;
+
+impl Region {
+    /// Reads a code; see the type's text.
+    pub fn new(text: &str) -> Result<Self, BadRegion> {
+        let good = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'-';
+        if (2..=16).contains(&text.len()) && text.bytes().all(good) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(BadRegion)
+        }
+    }
+
+    /// The code.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl TryFrom<String> for Region {
+    type Error = BadRegion;
+
+    fn try_from(text: String) -> Result<Self, BadRegion> {
+        Self::new(&text)
+    }
+}
+
+impl From<Region> for String {
+    fn from(region: Region) -> Self {
+        region.0
+    }
+}
+
 /// A person who administers an organization.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct User {

@@ -16,6 +16,36 @@ pub struct Instant(i64);
 #[serde(transparent)]
 pub struct Span(i64);
 
+/// A length of time as people choose one: what a day or a month is depends on where it begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Term {
+    /// Days of 24 hours.
+    Days(u32),
+    /// Months of the calendar, in UTC: to the same day, or to the last one of a shorter month.
+    Months(u32),
+}
+
+impl Term {
+    /// The moment at which a term ends that begins at `from`; [`Instant::MAX`] where the calendar ends before it.
+    pub fn after(self, from: Instant) -> Instant {
+        let months = match self {
+            Term::Days(days) => return Instant::MAX.min(from + Span::from_days(days.into())),
+            Term::Months(months) => months,
+        };
+        let begin = jiff::Timestamp::from_millisecond(from.millis()).ok();
+        let end = begin
+            .zip(jiff::Span::new().try_months(months).ok())
+            .and_then(|(begin, months)| {
+                let begin = begin.to_zoned(jiff::tz::TimeZone::UTC);
+                begin.checked_add(months).ok()
+            });
+        end.map_or(Instant::MAX, |end| {
+            Instant::from_millis(end.timestamp().as_millisecond())
+        })
+    }
+}
+
 impl Instant {
     /// The latest moment that RFC 3339 can write, 9999-12-31T23:59:59.999Z.
     pub const MAX: Instant = Instant(253_402_300_799_999);
@@ -101,5 +131,70 @@ impl Sub<Span> for Instant {
 impl fmt::Debug for Span {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} ms", self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn months_are_those_of_the_calendar_and_days_have_24_hours() {
+        let at = |text: &str| {
+            let at: jiff::Timestamp = text.parse().unwrap();
+            Instant::from_millis(at.as_millisecond())
+        };
+        for (from, term, expected) in [
+            (
+                "2025-01-15T10:00:00.250Z",
+                Term::Months(6),
+                "2025-07-15T10:00:00.250Z",
+            ),
+            (
+                "2025-08-31T12:00:00Z",
+                Term::Months(6),
+                "2026-02-28T12:00:00Z",
+            ),
+            (
+                "2027-08-31T12:00:00Z",
+                Term::Months(6),
+                "2028-02-29T12:00:00Z",
+            ),
+            (
+                "2025-12-31T23:59:59.999Z",
+                Term::Months(2),
+                "2026-02-28T23:59:59.999Z",
+            ),
+            (
+                "2024-02-29T00:00:00Z",
+                Term::Months(12),
+                "2025-02-28T00:00:00Z",
+            ),
+            (
+                "2025-03-29T12:00:00Z",
+                Term::Days(2),
+                "2025-03-31T12:00:00Z",
+            ),
+            (
+                "2025-01-01T00:00:00Z",
+                Term::Days(0),
+                "2025-01-01T00:00:00Z",
+            ),
+        ] {
+            assert_eq!(term.after(at(from)), at(expected), "{from} + {term:?}");
+        }
+    }
+
+    #[test]
+    fn no_term_leaves_the_calendar() {
+        let begin = Instant::from_millis(1_700_000_000_000);
+        for term in [
+            Term::Days(u32::MAX),
+            Term::Months(u32::MAX),
+            Term::Months(200_000),
+        ] {
+            assert_eq!(term.after(begin), Instant::MAX, "{term:?}");
+            assert_eq!(term.after(Instant::MAX), Instant::MAX, "{term:?}");
+        }
     }
 }

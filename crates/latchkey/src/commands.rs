@@ -2,10 +2,12 @@
 
 pub(crate) mod audit;
 pub(crate) mod backup;
+pub(crate) mod channels;
 pub(crate) mod clients;
 pub(crate) mod completions;
 pub(crate) mod config;
 pub(crate) mod doctor;
+pub(crate) mod groups;
 pub(crate) mod healthcheck;
 pub(crate) mod keyring;
 pub(crate) mod keys;

@@ -67,9 +67,13 @@ enum Command {
     #[command(subcommand)]
     Role(commands::roles::Role),
     #[command(subcommand)]
+    Channel(commands::channels::Channel),
+    #[command(subcommand)]
     Org(commands::organizations::Org),
     #[command(subcommand)]
     User(commands::users::User),
+    #[command(subcommand)]
+    Group(commands::groups::Group),
     #[command(subcommand)]
     Audit(commands::audit::Audit),
     Backup(commands::backup::Backup),
@@ -122,8 +126,10 @@ async fn act(command: Command, output: Output) -> anyhow::Result<()> {
         Command::Key(command) => command.run(output).await,
         Command::Client(command) => command.run(output).await,
         Command::Role(command) => command.run(output).await,
+        Command::Channel(command) => command.run(output).await,
         Command::Org(command) => command.run(output).await,
         Command::User(command) => command.run(output).await,
+        Command::Group(command) => command.run(output).await,
         Command::Audit(command) => command.run(output).await,
         Command::Backup(command) => command.run(output).await,
         Command::Restore(command) => command.run(output).await,

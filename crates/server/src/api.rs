@@ -6,6 +6,7 @@ mod answer;
 mod audit;
 mod docs;
 mod document;
+mod groups;
 mod keys;
 mod notices;
 mod organizations;
@@ -30,6 +31,8 @@ use utoipa::Path;
 use utoipa::openapi::path::HttpMethod;
 use utoipa::openapi::{Paths, RefOr, Schema};
 
+use crate::examples::Writer;
+
 pub use refusal::problem;
 
 /// What the handlers share.
@@ -39,6 +42,8 @@ pub struct Api {
     pub authority: Authority,
     /// The program's version, as `/openapi.json` and the operator's page name it.
     pub version: &'static str,
+    /// Who writes the examples of a product's keys, where they are presented in a foreign way.
+    pub examples: fn(&str) -> Option<Writer>,
 }
 
 /// The native API over an authority.
@@ -71,6 +76,7 @@ impl Served {
             .group(whoami::serve)
             .group(organizations::serve)
             .group(users::serve)
+            .group(groups::serve)
             .group(roles::serve)
             .group(products::serve)
             .group(notices::serve)

@@ -7,14 +7,16 @@ use std::sync::Arc;
 
 use authority::Authority;
 use axum::Router;
+use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::middleware::{Next, from_fn, from_fn_with_state};
+use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use tokio::sync::{oneshot, watch};
 use tokio::task::{JoinError, JoinHandle};
 use tower::ServiceExt;
 
 use crate::config::{Config, Server};
+use crate::edge::body;
 use crate::edge::listener::{Addresses, Listeners, Stopped};
 use crate::edge::ops::{self, Readiness};
 use crate::edge::telemetry::Metrics;
@@ -23,6 +25,7 @@ use crate::edge::{Arrival, Edge, RouteName, name_routes, refuse_methods};
 use crate::gateway::door::{self, Asked};
 use crate::gateway::subrequest::{self, Desk};
 use crate::gateway::{BadGateway, Gateway, Policy};
+use crate::notify::Notify;
 use crate::problem::Kind;
 use crate::{api, console, dialects, oauth2};
 
@@ -45,6 +48,9 @@ pub enum StartError {
     /// The gateway's settings name what does not exist.
     #[error(transparent)]
     Gateway(#[from] BadGateway),
+    /// Notices could not be sent with these settings.
+    #[error("{0}")]
+    Notify(io::Error),
     /// A host is bound to a dialect that is not spoken here.
     #[error("server.hosts.{host}: there is no dialect {dialect:?}; there are {known}")]
     Dialect {
@@ -110,6 +116,7 @@ pub fn router(
     let all = api::routes(api::Api {
         authority: authority.clone(),
         version,
+        examples: dialects::example_writer,
     })
     .merge(oauth2::routes(authority.clone()))
     .merge(dialects::routes(&speaker))
@@ -129,7 +136,7 @@ pub fn router(
     };
     Ok(refuse_methods(mounted.below(all))
         .layer(from_fn_with_state(by_host, ByHost::route))
-        .layer(from_fn(dialects::dress)))
+        .layer(from_fn_with_state(authority.clone(), dialects::dress)))
 }
 
 /// The policies that have an upstream here.
@@ -162,12 +169,25 @@ impl Mounted {
     /// Verdict first; then the request goes on.
     async fn pass(&self, policy: &Policy, request: Request, arrival: &Arrival) -> Response {
         let begun = tokio::time::Instant::now();
-        let (head, body) = request.into_parts();
+        let (head, mut body) = request.into_parts();
+        // A body that is not needed for the verdict is not read before it.
+        let mut known = None;
+        if policy.is_signed(&head.headers) {
+            let reading = arrival.reading;
+            match body::read(body, reading.admin_body, reading.time).await {
+                Ok(bytes) => {
+                    body = Body::from(bytes.clone());
+                    known = Some(bytes);
+                }
+                Err(fault) => return fault.problem().into_response(),
+            }
+        }
         let asked = Asked {
             method: &head.method,
             path: head.uri.path(),
             query: head.uri.query(),
             headers: &head.headers,
+            body: known.as_deref(),
             client: arrival.client,
             asker: None,
         };
@@ -181,7 +201,10 @@ impl Mounted {
                     self.gateway
                         .send(policy, &passed.path, &passed.identity, request, arrival);
                 let mut response = sent.await;
-                door::tell_limits(&passed.valid, response.headers_mut());
+                door::tell_limits(&passed.valid, &mut response);
+                if let Some(call) = &passed.call {
+                    self.authority.note_call(call, response.status().as_u16());
+                }
                 response
             }
         };
@@ -290,6 +313,11 @@ pub async fn start(parts: Parts, listeners: Listeners) -> Result<Running, StartE
     ));
 
     let addresses = listeners.addresses();
+    let own = [addresses.plain, addresses.tls].into_iter().flatten();
+    let notify = Notify::new(&parts.config, own.collect(), |path| std::fs::read(path));
+    parts
+        .authority
+        .appoint(Arc::new(notify.map_err(StartError::Notify)?));
     let certificate = match (listeners.tls(), &server.tls_certificate, &server.tls_key) {
         (Some(tls), Some(chain), Some(key)) => Some(Certificate {
             tls: tls.clone(),

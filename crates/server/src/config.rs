@@ -15,7 +15,7 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
-pub use gateway::{Policy, RouteRule, Upstream};
+pub use gateway::{Enough, Policy, RouteRule, Upstream};
 pub use layer::Origin;
 pub use read::{Hidden, Size};
 pub use sections::*;

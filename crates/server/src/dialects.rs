@@ -12,12 +12,14 @@ use std::sync::Arc;
 
 use authority::Authority;
 use axum::Router;
-use axum::extract::Request;
+use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
+use credential::time::Instant;
 
 use crate::config::Config;
-use crate::edge::AskedPath;
+use crate::edge::{Arrival, AskedPath};
+use crate::examples::Writer;
 
 /// What a dialect speaks with.
 #[derive(Clone)]
@@ -26,6 +28,16 @@ pub struct Speaker {
     pub authority: Authority,
     /// The settings.
     pub config: Arc<Config>,
+}
+
+/// When a request was answered and under which id the log knows it, for dialects whose errors tell that; it lies among the
+/// extensions of an answer that is to be dressed.
+#[derive(Clone)]
+pub(crate) struct Stamp {
+    /// The moment.
+    pub(crate) at: Instant,
+    /// The request's id.
+    pub(crate) request_id: String,
 }
 
 /// An answer that is being written anew.
@@ -60,6 +72,15 @@ pub fn routes(speaker: &Speaker) -> Router {
     routes.fold(Router::new(), Router::merge)
 }
 
+/// Who writes the examples of a product's keys, where they are presented in a foreign way.
+const WRITERS: [(&str, Writer); 1] = [(cortex::PRODUCT, cortex::examples::write)];
+
+/// Who writes the examples of this product's keys; nobody where they are presented in this server's own way.
+pub fn example_writer(product: &str) -> Option<Writer> {
+    let writer = WRITERS.iter().find(|(known, _)| *known == product)?;
+    Some(writer.1)
+}
+
 /// The dialects by name, as settings name them.
 pub fn names() -> [&'static str; ALL.len()] {
     ALL.map(|dialect| dialect.name)
@@ -74,13 +95,20 @@ pub fn named(name: &str, speaker: &Speaker) -> Option<Router> {
 /// A layer around the whole server: errors on a dialect's paths that were not written by the dialect (an unknown path, a
 /// refusal of the gateway, an upstream that does not answer) take its shape; so do answers to gateways that ask about
 /// such a path.
-pub async fn dress(request: Request, next: Next) -> Response {
+pub async fn dress(State(authority): State<Authority>, request: Request, next: Next) -> Response {
     let own = request.uri().path().to_owned();
-    let response = next.run(request).await;
+    let arrival = request.extensions().get::<Arc<Arrival>>().cloned();
+    let mut response = next.run(request).await;
     let about = response.extensions().get::<AskedPath>();
     let path = about.map_or(own, |path| path.0.clone());
     match ALL.iter().find(|dialect| (dialect.owns)(&path)) {
-        Some(dialect) => (dialect.dress)(path, response).await,
+        Some(dialect) => {
+            response.extensions_mut().insert(Stamp {
+                at: authority.now(),
+                request_id: arrival.map_or_else(String::new, |arrival| arrival.request_id.clone()),
+            });
+            (dialect.dress)(path, response).await
+        }
         None => response,
     }
 }

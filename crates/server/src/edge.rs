@@ -7,6 +7,7 @@
 pub mod authorization;
 pub mod body;
 pub mod client;
+pub mod denied;
 pub mod form;
 pub mod listener;
 pub mod ops;

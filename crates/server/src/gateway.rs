@@ -21,9 +21,9 @@ use authority::catalog::Product;
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use credential::name::ProductName;
-use http::{HeaderName, Method, Request};
+use http::{HeaderMap, HeaderName, Method, Request};
 
-use crate::config::{self, GatewaySettings};
+use crate::config::{self, CredentialForm, GatewaySettings};
 use crate::edge::Arrival;
 use crate::problem::{Kind, Problem};
 use forward::{Forwarder, Outgoing};
@@ -47,11 +47,15 @@ pub struct Policy {
     pub name: String,
     /// The product whose keys it asks for, and whose scopes its routes name.
     pub product: ProductName,
-    /// The headers in which a key is looked for.
+    /// How a key is presented.
+    pub credential: CredentialForm,
+    /// The headers in which it is looked for, as the settings have them.
     pub credential_headers: Vec<HeaderName>,
     /// Further headers of the client that do not reach the upstream.
     pub strip_headers: Vec<HeaderName>,
     upstream: Option<String>,
+    /// Whether the product's reports tell of each call.
+    reports_calls: bool,
     table: Table,
 }
 
@@ -252,11 +256,23 @@ impl Policy {
         Ok(Self {
             name: name.to_owned(),
             product: product.name.clone(),
+            reports_calls: product.reports_calls,
+            credential: policy.credential,
             credential_headers: policy.credential_headers.clone(),
             strip_headers: policy.strip_headers.clone(),
             upstream: policy.upstream.clone(),
             table,
         })
+    }
+
+    /// Whether a request presents a signature, so that its body must be known to judge it.
+    pub fn is_signed(&self, headers: &HeaderMap) -> bool {
+        self.credential == CredentialForm::SignedOrPair
+            && self
+                .credential_headers
+                .iter()
+                .skip(2)
+                .any(|name| headers.contains_key(name))
     }
 
     /// What a request needs.

@@ -6,11 +6,15 @@
 
 mod catalogue;
 
+use std::sync::Arc;
+
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderName, HeaderValue, StatusCode};
 use serde_json::{Map, Value, json};
+
+use crate::edge::denied::Denied;
 
 pub use catalogue::Kind;
 
@@ -28,6 +32,7 @@ pub struct Problem {
     errors: Vec<Flaw>,
     members: Map<String, Value>,
     headers: Vec<(HeaderName, HeaderValue)>,
+    denied: Option<Arc<Denied>>,
 }
 
 /// One thing that is wrong in a request, and where.
@@ -46,6 +51,7 @@ impl Problem {
             errors: Vec::new(),
             members: Map::new(),
             headers: Vec::new(),
+            denied: None,
         }
     }
 
@@ -81,6 +87,13 @@ impl Problem {
         if let Ok(value) = HeaderValue::from_str(value) {
             self.headers.push((name, value));
         }
+        self
+    }
+
+    /// Leaves on the answer what is known of the refusal, for whoever writes it anew; the answer itself does not tell.
+    #[must_use]
+    pub fn denied(mut self, denied: Denied) -> Self {
+        self.denied = Some(Arc::new(denied));
         self
     }
 
@@ -142,6 +155,9 @@ impl IntoResponse for Problem {
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         for (name, value) in self.headers {
             headers.append(name, value);
+        }
+        if let Some(denied) = self.denied {
+            response.extensions_mut().insert(denied);
         }
         response
     }

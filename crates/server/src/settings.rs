@@ -1,10 +1,10 @@
 //! What the authority is told of the settings: one function, so that no setting is read and forgotten.
 
 use authority::Settings;
-use authority::settings::{Audit, Retention, Signing};
+use authority::settings::{Audit, ProductLimits, Replay, Retention, Signing};
 use credential::time::Span;
 
-use crate::config::Config;
+use crate::config::{self, Config, ReplayMode};
 use crate::edge::listener::Addresses;
 
 /// The authority's settings. `issuer` is the public address ([`issuer`]), `replica` what people call this process.
@@ -15,6 +15,8 @@ pub fn settings(config: &Config, issuer: String, replica: &str) -> Settings {
         audit,
         retention,
         signing,
+        product_limits,
+        signed_requests,
         ..
     } = config;
     let default = Settings::default();
@@ -25,6 +27,10 @@ pub fn settings(config: &Config, issuer: String, replica: &str) -> Settings {
         staleness_margin: freshness.margin,
         refresh_grace: keys.refresh_grace,
         repeat_within: keys.idempotency,
+        replay: match signed_requests.replay {
+            ReplayMode::Compatible => Replay::Compatible,
+            ReplayMode::Strict => Replay::Strict,
+        },
         signing: Signing {
             rollover: signing.rollover,
             publish_before: signing.publish_before_use,
@@ -44,7 +50,21 @@ pub fn settings(config: &Config, issuer: String, replica: &str) -> Settings {
             audit: Some(audit.retention).filter(|kept| *kept > Span::ZERO),
             ..default.retention
         },
+        product_limits: exceptions(product_limits),
         ..default
+    }
+}
+
+/// The exceptions from limits of products. What is no id was refused when the settings were read.
+pub fn exceptions(limits: &config::ProductLimits) -> ProductLimits {
+    let organizations = limits.organizations.iter().filter_map(|(id, quotas)| {
+        let quotas = quotas.iter();
+        let quotas = quotas.map(|(product, quota)| (product.clone(), u64::from(*quota)));
+        Some((id.parse().ok()?, quotas.collect()))
+    });
+    ProductLimits {
+        exempt: limits.exempt.iter().cloned().collect(),
+        organizations: organizations.collect(),
     }
 }
 
@@ -88,6 +108,12 @@ usage = "91d"
 [signing]
 rollover = "92d"
 publish_before_use = "3h"
+[product_limits]
+exempt = ["client-1"]
+[product_limits.organizations]
+00000000-0000-7000-8000-000000000001 = { secure_access = 3 }
+[signed_requests]
+replay = "strict"
 "#;
 
     fn config(text: &str) -> Config {
@@ -127,11 +153,18 @@ publish_before_use = "3h"
             (told.audit.checkpoint_events, told.retention.batch),
             (1003, 501)
         );
+        let organization = "00000000-0000-7000-8000-000000000001".parse().unwrap();
+        assert!(told.product_limits.exempt.contains("client-1"));
+        assert_eq!(
+            told.product_limits.organizations[&organization]["secure_access"],
+            3
+        );
         assert_eq!(
             told.audit.checkpoint_directory.as_deref(),
             Some(Path::new("/checkpoints"))
         );
         assert_eq!(told.retention.audit, Some(Span::from_days(401)));
+        assert_eq!(told.replay, Replay::Strict);
     }
 
     #[test]

@@ -446,6 +446,7 @@ fn is_in_feed(kind: SubjectKind) -> bool {
         SubjectKind::Organization
         | SubjectKind::User
         | SubjectKind::Membership
+        | SubjectKind::Group
         | SubjectKind::Role
         | SubjectKind::Key
         | SubjectKind::Token
@@ -454,9 +455,11 @@ fn is_in_feed(kind: SubjectKind) -> bool {
         | SubjectKind::Settings
         | SubjectKind::Catalog
         | SubjectKind::Policy => true,
-        SubjectKind::Notice | SubjectKind::Session | SubjectKind::Audit | SubjectKind::Server => {
-            false
-        }
+        SubjectKind::Notice
+        | SubjectKind::NoticeChannel
+        | SubjectKind::Session
+        | SubjectKind::Audit
+        | SubjectKind::Server => false,
     }
 }
 

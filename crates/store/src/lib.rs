@@ -12,12 +12,15 @@
 pub mod audit;
 pub mod catalogs;
 pub mod change;
+pub mod channels;
 mod column;
 pub mod compare;
 pub mod db;
+pub mod deliveries;
 pub mod families;
 mod fault;
 pub mod feed;
+pub mod groups;
 pub mod guard;
 pub mod idempotency;
 pub mod issuance;

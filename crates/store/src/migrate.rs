@@ -31,7 +31,11 @@ macro_rules! step {
 const STEPS: &[Step] = &[
     step!(1, "0001_foundation"),
     step!(2, "0002_nouns"),
-    step!(3, "0003_sessions"),
+    step!(3, "0003_groups"),
+    step!(4, "0004_deliveries"),
+    step!(5, "0005_usage"),
+    step!(6, "0006_nonce_uses"),
+    step!(7, "0007_sessions"),
 ];
 
 /// What a migration found and did.

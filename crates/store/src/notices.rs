@@ -87,7 +87,8 @@ impl View<'_> {
         self.rows(sql, args)?.iter().map(read).collect()
     }
 
-    /// Raises a notice inside of a change or another write; false when it was told before.
+    /// Raises a notice inside of a change or another write, and puts it into the queue of each channel that wants it;
+    /// false when it was told before.
     pub(crate) fn raise(&self, notice: &Notice) -> Result<bool, Fault> {
         let inserted = self.execute(
             INSERT,
@@ -102,6 +103,9 @@ impl View<'_> {
                 notice.created_at.millis()
             ],
         )?;
+        if inserted == 1 {
+            self.queue(notice)?;
+        }
         Ok(inserted == 1)
     }
 }

@@ -6,7 +6,7 @@ use credential::event::SubjectKind;
 
 use crate::change::{View, page_size};
 use crate::guard::Recorded;
-use crate::{Fault, Store, args, families, keys, signing};
+use crate::{Fault, Store, args, channels, families, keys, signing};
 
 /// What came of a batch.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,9 +20,10 @@ pub struct Rekeyed {
 }
 
 /// The kinds of rows that are made with the vault, apart from those that live for minutes.
-pub const KINDS: [SubjectKind; 9] = [
+pub const KINDS: [SubjectKind; 11] = [
     SubjectKind::Organization,
     SubjectKind::User,
+    SubjectKind::Group,
     SubjectKind::Role,
     SubjectKind::Key,
     SubjectKind::Token,
@@ -30,6 +31,7 @@ pub const KINDS: [SubjectKind; 9] = [
     SubjectKind::SigningKey,
     SubjectKind::Settings,
     SubjectKind::Catalog,
+    SubjectKind::NoticeChannel,
 ];
 
 macro_rules! old {
@@ -59,6 +61,10 @@ const USERS: [&str; 2] = [
     "UPDATE person SET mac = $1 WHERE id = $2 AND version = $3",
 ];
 const PASSWORDS: &str = "UPDATE person SET password = $1 WHERE id = $2 AND password_version = $3";
+const GROUPS: [&str; 2] = [
+    old!("id", "user_group", "mac"),
+    "UPDATE user_group SET mac = $1 WHERE id = $2 AND version = $3",
+];
 const ROLES: [&str; 2] = [
     old!("id", "role", "mac"),
     "UPDATE role SET mac = $1 WHERE id = $2 AND version = $3",
@@ -86,6 +92,10 @@ const SETTINGS: [&str; 2] = [
 const CATALOGS: [&str; 2] = [
     old!("product", "catalog", "mac"),
     "UPDATE catalog SET mac = $1 WHERE product = $2 AND version = $3",
+];
+const CHANNELS: [&str; 2] = [
+    old!("id", "notice_channel", "sealed"),
+    "UPDATE notice_channel SET sealed = $1 WHERE id = $2 AND version = $3",
 ];
 
 impl Store {
@@ -165,6 +175,7 @@ impl View<'_> {
                 self.rekey_password(id)?;
                 mac!(load!(id, user))
             }
+            SubjectKind::Group => mac!(load!(id, group)),
             SubjectKind::Role => mac!(load!(id, role)),
             SubjectKind::Token => mac!(load!(id, revoked_token)),
             SubjectKind::Key => load!(id, key)
@@ -172,6 +183,9 @@ impl View<'_> {
                 .transpose(),
             SubjectKind::Family => load!(id, family)
                 .map(|family| Ok((families::seal(self, &family)?, family.version)))
+                .transpose(),
+            SubjectKind::NoticeChannel => load!(id, channel)
+                .map(|channel| Ok((channels::seal(self, &channel)?, channel.version)))
                 .transpose(),
             SubjectKind::SigningKey => {
                 let key = self.signing_key(id)?.and_then(|found| found.good());
@@ -215,6 +229,7 @@ fn texts(kind: SubjectKind) -> Option<[&'static str; 2]> {
     Some(match kind {
         SubjectKind::Organization => ORGANIZATIONS,
         SubjectKind::User => USERS,
+        SubjectKind::Group => GROUPS,
         SubjectKind::Role => ROLES,
         SubjectKind::Key => API_KEYS,
         SubjectKind::Token => TOKENS,
@@ -222,6 +237,7 @@ fn texts(kind: SubjectKind) -> Option<[&'static str; 2]> {
         SubjectKind::SigningKey => SIGNING_KEYS,
         SubjectKind::Settings => SETTINGS,
         SubjectKind::Catalog => CATALOGS,
+        SubjectKind::NoticeChannel => CHANNELS,
         _ => return None,
     })
 }

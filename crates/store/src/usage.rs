@@ -1,5 +1,7 @@
 //! How keys are used: noted in batches, never on the path of an answer.
 
+mod calls;
+
 use std::net::IpAddr;
 
 use credential::id::KeyId;
@@ -9,6 +11,8 @@ use crate::change::{View, page_size};
 use crate::column::{instant, number, opt_parsed, parsed, whole};
 use crate::db::Row;
 use crate::{Fault, Store, args};
+
+pub use calls::{CallCount, Calls, MAX_AGENTS, MAX_KINDS, OTHER_AGENT};
 
 /// The most rows of one batch: one batch is one transaction, and others wait for it on SQLite.
 pub const MAX_BATCH: usize = 5000;

@@ -5,8 +5,10 @@
 
 use credential::event::{Action, Actor, Subject, SubjectKind};
 use credential::family::Death;
+use credential::group::Group;
 use credential::id::{KeyId, OrganizationId, TokenId};
 use credential::key::{Maker, State};
+use credential::notice::TAMPERING;
 use credential::organization::{Organization, User};
 use credential::role::Role;
 use credential::time::{Instant, Span};
@@ -95,9 +97,9 @@ impl Authority {
         let organization = last.as_ref().and_then(|sealed| sealed.event.organization);
         // Told once for the state that the trail knows; when the row was changed since, that is another state.
         let known = last.map_or(0, |sealed| sealed.event.seq);
-        let once = format!("tampering:{}:{}:{word}:{known}", subject.kind, subject.id);
+        let once = format!("{TAMPERING}:{}:{}:{word}:{known}", subject.kind, subject.id);
         let body = serde_json::json!({ "wrong": word });
-        let notice = self.notice(organization, "tampering", subject.clone(), once, &body, now)?;
+        let notice = self.notice(organization, TAMPERING, subject.clone(), once, &body, now)?;
         let changed = self
             .store()
             .change(
@@ -182,6 +184,18 @@ fn take_out_of_use(
                     ..found
                 };
                 change.update_organization(off, Action::OrganizationDisabled, DETAIL)?;
+            }
+        }
+        SubjectKind::Group => {
+            if let Some(Found::Good(group)) =
+                id.parse().ok().map_or(Ok(None), |id| change.group(id))?
+                && !group.roles.is_empty()
+            {
+                let bare = Group {
+                    roles: Vec::new(),
+                    ..group
+                };
+                change.update_group(bare, Action::GroupEdited, DETAIL)?;
             }
         }
         SubjectKind::Role => {

@@ -365,8 +365,8 @@ fn refuse_fixed(product: &Product, key: &Key, edit: &Edit) -> Result<(), Refusal
 fn bounded_expiry(product: &Product, created: Instant, edit: &Edit) -> Result<(), Refusal> {
     match edit.expiry {
         None => Ok(()),
-        Some(ExpiryChange::Never) => bounded(product, created, None),
-        Some(ExpiryChange::At(at)) => bounded(product, created, Some(at)),
+        Some(ExpiryChange::Never) => bounded(product.max_lifetime, created, None),
+        Some(ExpiryChange::At(at)) => bounded(product.max_lifetime, created, Some(at)),
     }
 }
 

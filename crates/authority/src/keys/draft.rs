@@ -10,7 +10,7 @@ use credential::id::{FamilyId, KeyId, OrganizationId, UserId};
 use credential::key::{Addresses, Credential, Key, Maker, Proof, State};
 use credential::role::ProductName;
 use credential::scope::Scope;
-use credential::time::Instant;
+use credential::time::{Instant, Span, Term};
 use store::Fault;
 use store::change::NO_DETAIL;
 use store::keys::KEY_NAME;
@@ -69,15 +69,23 @@ impl Authority {
         }
         let grants = granted(&world, product, organization, &command.grants)?;
         let addresses = fits(product, command.addresses)?;
+        let by_key = caller.is_of(&product.name);
+        let (default_lifetime, max_lifetime) = product.lifetimes(by_key);
         let expires_at = match command.expiry {
             Expiry::Never => None,
-            Expiry::Default => product.default_lifetime.map(|life| now + life),
-            Expiry::At(at) if at <= now => {
-                return Err(credential::key::Refusal::ExpiryInThePast.into());
+            // Keys that are made by keys may have lives of their own.
+            Expiry::Default if by_key && product.made_by_keys.is_some() => {
+                default_lifetime.map(|life| now + life)
             }
+            Expiry::Default => product.default_expiry(now),
+            Expiry::In(term) => Some(term.after(now)),
+            Expiry::Period(name) => Some(named_period(product, &name)?.after(now)),
             Expiry::At(at) => Some(at),
         };
-        bounded(product, now, expires_at)?;
+        if expires_at.is_some_and(|at| at <= now) {
+            return Err(credential::key::Refusal::ExpiryInThePast.into());
+        }
+        bounded(max_lifetime, now, expires_at)?;
         let owner = match (product.owner, command.owner, caller.maker) {
             (OwnerRule::None, _, _) => None,
             (_, Some(owner), _) => {
@@ -231,6 +239,19 @@ pub(crate) struct Draft {
     pub(crate) numbered: bool,
 }
 
+/// The period of that name; what there is instead is told.
+fn named_period(product: &Product, name: &str) -> Result<Term, Refusal> {
+    match product.period(name) {
+        Some(period) => Ok(period.term),
+        None => {
+            let known: Vec<_> = product.periods.iter().map(|period| &*period.name).collect();
+            let known = known.join(", ");
+            let why = format!("this product has no such period; it has: {known}");
+            Err(Refusal::invalid("expires_in", why))
+        }
+    }
+}
+
 /// A name that is in use is a broken rule, not a broken world.
 pub(super) fn taken(fault: Fault) -> Failure {
     if fault.is_conflict_on(KEY_NAME) {
@@ -265,13 +286,14 @@ pub(crate) fn granted(
     }
     let mut scopes = Vec::new();
     for (text, resources) in &wish.scopes {
-        let scope = product.declared(text).ok_or_else(|| {
+        let meant = product.meant(text).ok_or_else(|| {
             Refusal::invalid("scopes", format!("{text:?} is not a scope of this product"))
         })?;
-        scopes.push(ScopeGrant {
+        let resources = listed(product, resources)?;
+        scopes.extend(meant.into_iter().map(|scope| ScopeGrant {
             scope,
-            resources: listed(product, resources)?,
-        });
+            resources: resources.clone(),
+        }));
     }
     let grants = Grants::new(roles, scopes).map_err(|error| Refusal::invalid("grants", error))?;
     if grants.is_empty() {
@@ -279,6 +301,16 @@ pub(crate) fn granted(
             "scopes",
             "a key needs at least one role or scope",
         ));
+    }
+    if product.administers_only {
+        let given = named(world, product, organization, &grants);
+        let administering = administered_among(product, &given).len();
+        if administering > 0 && administering < given.len() {
+            return Err(Refusal::invalid(
+                "scopes",
+                "a key of this product that administers keys does nothing else",
+            ));
+        }
     }
     Ok(grants)
 }
@@ -307,11 +339,11 @@ pub(super) fn fits(product: &Product, addresses: Addresses) -> Result<Addresses,
 }
 
 pub(super) fn bounded(
-    product: &Product,
+    max_lifetime: Option<Span>,
     from: Instant,
     expires_at: Option<Instant>,
 ) -> Result<(), Refusal> {
-    match product.max_lifetime {
+    match max_lifetime {
         Some(most) if expires_at.is_none_or(|at| at > from + most) => Err(Refusal::invalid(
             "expires_at",
             format!(
@@ -343,6 +375,16 @@ pub(crate) fn admitted(
     given: &HashSet<&Scope>,
     wanted: &Rights,
 ) -> Result<(), Refusal> {
+    if !ceiling.admits(&product.name, wanted) {
+        let beyond = wanted.names().into_iter().find(|scope| {
+            let alone = wanted.narrowed(std::slice::from_ref(*scope));
+            !ceiling.admits(&product.name, &alone)
+        });
+        return Err(Refusal::Ceiling(beyond.map_or_else(
+            || "this".to_owned(),
+            |scope| scope.as_str().to_owned(),
+        )));
+    }
     // What administers keys of its product is given only by who holds what it stands for.
     if product.name.as_str() != LATCHKEY {
         for scope in administered_among(product, given) {
@@ -353,17 +395,7 @@ pub(crate) fn admitted(
             }
         }
     }
-    if ceiling.admits(&product.name, wanted) {
-        return Ok(());
-    }
-    let beyond = wanted.names().into_iter().find(|scope| {
-        let alone = wanted.narrowed(std::slice::from_ref(*scope));
-        !ceiling.admits(&product.name, &alone)
-    });
-    Err(Refusal::Ceiling(beyond.map_or_else(
-        || "this".to_owned(),
-        |scope| scope.as_str().to_owned(),
-    )))
+    Ok(())
 }
 
 /// The family of a fresh pair of tokens.

@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use credential::event::{Action, Actor};
 use credential::family::{Death, Family, NotRefreshed as OfFamily, Refreshed};
-use credential::id::{FamilyId, KeyId, NoticeId};
-use credential::key::{Ask, Denial, Kind, Maker, Verdict, decide};
+use credential::id::{FamilyId, KeyId, NoticeId, OrganizationId};
+use credential::key::{Ask, Denial, Key, Kind, Maker, Verdict, decide};
+use credential::name::ProductName;
 use credential::time::Instant;
 use credential::token::{self, Word};
 use store::change::NO_DETAIL;
@@ -23,6 +24,34 @@ pub struct RefreshedPair {
     pub live: Arc<Live>,
     /// The tokens.
     pub shown: Shown,
+}
+
+/// Whose refresh token it must be; what is `None` asks nothing. One of another is as unknown as one that nobody issued.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Whose<'a> {
+    /// Of this key.
+    pub key: Option<KeyId>,
+    /// Of a key of this organization.
+    pub organization: Option<OrganizationId>,
+    /// Of a key of this product.
+    pub product: Option<&'a ProductName>,
+}
+
+impl From<Option<KeyId>> for Whose<'_> {
+    fn from(key: Option<KeyId>) -> Self {
+        Self {
+            key,
+            ..Self::default()
+        }
+    }
+}
+
+impl Whose<'_> {
+    fn fits(&self, key: &Key) -> bool {
+        self.key.is_none_or(|id| id == key.id)
+            && self.organization.is_none_or(|id| id == key.organization)
+            && self.product.is_none_or(|product| *product == key.product)
+    }
 }
 
 /// Why there is no next pair.
@@ -44,10 +73,10 @@ impl Authority {
     pub async fn refresh(
         &self,
         refresh_token: &str,
-        of: Option<KeyId>,
+        of: impl Into<Whose<'_>>,
         from: Option<IpAddr>,
     ) -> Result<Result<RefreshedPair, NotRefreshed>, Failure> {
-        let now = self.now();
+        let (now, of) = (self.now(), of.into());
         self.must_be_fresh()?;
         let tags = self.tags();
         let Ok(parsed) = token::parse(refresh_token, &tags) else {
@@ -66,18 +95,17 @@ impl Authority {
             Some(Found::Tampered(_)) => return Ok(Err(NotRefreshed::Key(Denial::Tampered))),
             _ => return Ok(Err(NotRefreshed::Unknown)),
         };
-        if of.is_some_and(|key| key != family.key) {
+        if of.key.is_some_and(|key| key != family.key) {
             return Ok(Err(NotRefreshed::Unknown));
         }
         let live = match self.live(family.key).await? {
-            Ok(live) if live.key.kind == Kind::TokenPair => live,
+            Ok(live) if live.key.kind == Kind::TokenPair && of.fits(&live.key) => live,
             Ok(_) => return Ok(Err(NotRefreshed::Unknown)),
             Err(denial) => return Ok(Err(NotRefreshed::Key(denial))),
         };
         let ask = Ask {
-            scopes: &[],
-            resource: None,
             from,
+            ..Ask::default()
         };
         if let Verdict::Denied(denial) = decide(
             &live.key,

@@ -1,15 +1,19 @@
 //! What people are told, and how often.
 
-use authority::Refusal;
-use authority::keys::Shown;
+use std::collections::BTreeMap;
+
+use authority::jobs::Job;
+use authority::keys::{EditKey, Expiry, Shown};
 use authority::notices::NoticeFilter;
+use authority::{Authority, Refusal};
 use credential::id::NoticeId;
-use credential::key::Kind;
+use credential::key::{ExpiryChange, Kind};
 use credential::organization::OrganizationKind;
 use credential::time::Span;
 
 use crate::people::{ADMINISTRATOR, VERIFIER, organization, person, refused};
-use crate::rig::{Rig, ask, follow_until};
+use crate::post::{Post, opened, webhook};
+use crate::rig::{Rig, ask, authority_on, follow_until};
 
 const READ: &str = "sample.orders:read";
 
@@ -24,7 +28,7 @@ async fn told(rig: &Rig) -> Vec<String> {
     kinds
 }
 
-async fn scan(rig: &Rig, authority: &authority::Authority) {
+async fn scan(rig: &Rig, authority: &Authority) {
     let mut place = None;
     loop {
         place = authority.raise_due_notices(place).await.unwrap();
@@ -35,12 +39,85 @@ async fn scan(rig: &Rig, authority: &authority::Authority) {
     rig.authority.poll().await.unwrap();
 }
 
+/// Restarts of the long test, one after the other; and the time between two.
+const RESTARTS: u64 = 100;
+const STEP: Span = Span::from_hours(15);
+
 testkit::on_each_engine! {
+    async fn three_replicas_and_a_hundred_restarts_tell_everything_once(database: testkit::Database) {
+        let rig = Rig::open(&database).await;
+        let begun = rig.now();
+        let post = Post::new();
+        rig.authority.appoint(post.clone());
+        opened(&rig.authority, &rig.shell(), webhook("Hook", "https://example.com/")).await;
+        let day = |number| begun + Span::from_days(number);
+        let mut command = rig.command(Kind::Static, "ends", &[READ]);
+        command.expiry = Expiry::At(day(30));
+        let ends = rig.create_with(command).await.unwrap().key;
+        let pair = rig.create(Kind::TokenPair, "pair", &[READ]).await.key;
+
+        let mut replicas: Vec<Authority> = vec![rig.authority.clone()];
+        for seed in [1001, 1002] {
+            replicas.push(authority_on(&database, rig.clock.clone(), seed).await);
+        }
+        // The instant of the step at which each notice was first seen.
+        let mut seen: BTreeMap<(String, String, i64), i64> = BTreeMap::new();
+        for restart in 0..RESTARTS {
+            // Each of the three in its turn ends, and another takes its place.
+            let place = restart as usize % replicas.len();
+            replicas[place].close().await.unwrap();
+            replicas[place] = authority_on(&database, rig.clock.clone(), restart).await;
+            rig.clock.fetch_add(STEP.millis(), std::sync::atomic::Ordering::SeqCst);
+            for replica in &replicas {
+                replica.appoint(post.clone());
+                replica.poll().await.unwrap();
+            }
+            let [one, two, three] = &replicas[..] else { panic!("three replicas") };
+            let told = tokio::join!(one.run_job(Job::Notices), two.run_job(Job::Notices), three.run_job(Job::Notices));
+            assert!(told.0.is_ok() && told.1.is_ok() && told.2.is_ok());
+            let sent = tokio::join!(one.run_job(Job::Deliveries), two.run_job(Job::Deliveries), three.run_job(Job::Deliveries));
+            assert!(sent.0.is_ok() && sent.1.is_ok() && sent.2.is_ok());
+            for parcel in post.taken() {
+                let notice = parcel.notice;
+                let about: serde_json::Value = serde_json::from_str(&notice.body).unwrap();
+                let told = (notice.kind, notice.subject.id, about["about_ms"].as_i64().unwrap());
+                let before = seen.insert(told.clone(), rig.now().millis());
+                assert_eq!(before, None, "{told:?} went out twice");
+            }
+            // The key is given another month, once: its new end is told again.
+            if rig.now() >= day(29) + Span::from_hours(6) && seen.len() == 2 {
+                let edit = EditKey { expiry: Some(ExpiryChange::At(day(60))), ..EditKey::default() };
+                let shell = rig.shell();
+                let moved = one.edit_key(&shell, ends.id, edit, None);
+                follow_until(two, follow_until(three, moved)).await.unwrap();
+                seen.insert(("moved".to_owned(), String::new(), 0), rig.now().millis());
+            }
+        }
+        let last = &replicas[0];
+        let page = last.notices(&rig.shell(), NoticeFilter::default(), None, 100).await.unwrap();
+        assert!(seen.remove(&("moved".to_owned(), String::new(), 0)).is_some());
+        assert_eq!(page.len(), seen.len(), "each stands in the list once, as it went out once: {page:#?}");
+        let expected = [
+            ("expires_soon", &ends, day(30), day(23)),
+            ("expires_soon", &ends, day(60), day(53)),
+            ("expires_very_soon", &ends, day(30), day(29)),
+            ("expires_very_soon", &ends, day(60), day(59)),
+            ("refresh_due", &pair, day(60), day(50)),
+            ("refresh_lapsed", &pair, day(60), day(60)),
+        ];
+        assert_eq!(seen.len(), expected.len(), "{seen:#?}");
+        for (kind, key, about, due) in expected {
+            let at = seen[&(kind.to_owned(), key.id.to_string(), about.millis())];
+            let late = at - due.millis();
+            assert!((0..STEP.millis()).contains(&late), "{kind} about {about:?} came {late} ms after it was due");
+        }
+    }
+
     async fn an_end_is_told_a_week_and_a_day_before_once(database: testkit::Database) {
         let rig = Rig::open(&database).await;
         let other = rig.another(&database).await;
         let mut command = rig.command(Kind::Static, "ends", &[READ]);
-        command.expiry = authority::keys::Expiry::At(rig.now() + Span::from_days(30));
+        command.expiry = Expiry::At(rig.now() + Span::from_days(30));
         follow_until(&other, rig.create_with(command)).await.unwrap();
         scan(&rig, &rig.authority).await;
         assert_eq!(told(&rig).await, Vec::<String>::new());

@@ -45,19 +45,28 @@ impl Rig {
 
     /// The first authority on a fresh database whose product `sample` says something else in one place.
     pub(crate) async fn altered(database: &Database, place: &str, instead: &str) -> Self {
+        Self::altered_in(database, "demo.toml", place, instead).await
+    }
+
+    /// The same for the catalog in a file.
+    pub(crate) async fn altered_in(
+        database: &Database,
+        altered: &str,
+        place: &str,
+        instead: &str,
+    ) -> Self {
         let clock = Arc::new(AtomicI64::new(START));
-        let altered = |(file, text): &(&str, &str)| {
-            let text = match *file {
-                "demo.toml" => {
-                    assert!(text.contains(place));
-                    text.replace(place, instead)
-                }
-                _ => (*text).to_owned(),
+        let product = |(file, text): &(&str, &str)| {
+            let text = if *file == altered {
+                assert!(text.contains(place));
+                text.replace(place, instead)
+            } else {
+                (*text).to_owned()
             };
             Product::parse(file, &text).unwrap()
         };
         let opening = Opening {
-            products: BUILT_IN.iter().map(altered).collect(),
+            products: BUILT_IN.iter().map(product).collect(),
             ..opening(
                 Store::open(database.url()).await.unwrap(),
                 Arc::clone(&clock),

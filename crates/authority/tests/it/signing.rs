@@ -10,10 +10,12 @@ use serde_json::json;
 
 use crate::rig::{Rig, ask};
 
+/// The published keys of the algorithm that the sample product signs by.
 fn published(rig: &Rig) -> Vec<String> {
     let set = rig.authority.jwks();
     let keys = set["keys"].as_array().unwrap();
     keys.iter()
+        .filter(|key| key["alg"] == "ES256")
         .map(|key| key["kid"].as_str().unwrap().to_owned())
         .collect()
 }
@@ -71,7 +73,7 @@ testkit::on_each_engine! {
         let client = rig.create(Kind::Client, "client", &["sample.orders:read"]).await;
         let settings = rig.authority.settings().signing;
         let first = published(&rig);
-        assert_eq!(first.len(), 1, "one algorithm is in use");
+        assert_eq!(first.len(), 1);
 
         rig.pass(Span::from_millis(settings.rollover.millis() - settings.publish_before.millis())).await;
         rig.authority.roll_signing_keys().await.unwrap();
@@ -89,7 +91,9 @@ testkit::on_each_engine! {
         assert_eq!(ask(&rig.authority, &last, &[]).await, Ok(()), "what was signed before is good");
         assert_eq!(published(&rig).len(), 2);
 
-        rig.pass(Span::from_secs(3600)).await;
+        let products = rig.authority.world().products();
+        let longest = products.iter().map(|product| product.tokens.access_life()).max().unwrap();
+        rig.pass(longest).await;
         assert_eq!(published(&rig), [kid], "no token of the first is left");
         assert!(ask(&rig.authority, &last, &[]).await.is_err());
     }

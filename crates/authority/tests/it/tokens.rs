@@ -77,7 +77,7 @@ testkit::on_each_engine! {
         let refused = rig.authority.issue_token(&request(&id, &secret, Some(&too_much)), subject).await.unwrap();
         assert!(matches!(refused, Err(NoToken::Scope(_))));
         let wrong = rig.authority.issue_token(&request(&id, "no", None), subject).await.unwrap();
-        assert!(matches!(wrong, Err(NoToken::Client(Denial::Unknown))));
+        assert!(matches!(wrong, Err(NoToken::Secret)));
         rig.pass(Span::from_secs(3600)).await;
         assert_eq!(ask(&rig.authority, narrow.token.expose(), &[READ]).await, Err(Denial::Expired));
     }

@@ -235,6 +235,28 @@ proptest! {
         // Lists that overlap may allow a little more together than any of them alone.
         prop_assert!(!reached || a.allows(&wanted, resource.as_deref()) == Allowed::Yes);
     }
+
+    #[test]
+    fn what_is_reached_is_exactly_what_each_scope_is_allowed_on(
+        (a, _) in pair(),
+        asked in proptest::collection::vec(question(), 0..3),
+    ) {
+        let wanted: Vec<Scope> = asked.into_iter().map(|(scope, _)| scope).collect();
+        let reached = a.reached(&wanted);
+        for resource in [None, Some("account:x"), Some("account:y"), Some("account:z"), Some("group:x"), Some("group:y")] {
+            let listed = match (&reached, resource) {
+                (Reached::All, _) => true,
+                (Reached::Listed(_), None) => false,
+                (Reached::Listed(listed), Some(resource)) => listed.iter().any(|known| known == resource),
+            };
+            let allowed = match (wanted.is_empty(), resource) {
+                (true, Some(resource)) => a.reaches(resource),
+                (true, None) => a.lines.iter().any(|line| line.resources == Resources::All),
+                (false, resource) => wanted.iter().all(|scope| a.allows(scope, resource) == Allowed::Yes),
+            };
+            prop_assert_eq!(listed, allowed, "{:?} {:?}", &reached, resource);
+        }
+    }
 }
 
 /// Random rights of one algebra. Questions are about one access at a time, see [`Rights::intersect`].

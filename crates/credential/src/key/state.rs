@@ -91,6 +91,31 @@ impl Key {
         self.current.generation + 1
     }
 
+    /// Ends everything that was signed for a key which proves itself by signatures, and keeps the key: what is signed for
+    /// it from now on is of the next generation.
+    pub fn begin_anew(self, now: Instant) -> Result<Key, Refusal> {
+        if self.current.proof != Proof::Signature {
+            return Err(Refusal::NotRotatable(self.kind.as_str()));
+        }
+        if self.is_revoked() {
+            return Err(Refusal::Revoked);
+        }
+        if self.next_generation() > crate::token::MAX_GENERATION {
+            return Err(Refusal::Worn);
+        }
+        let current = Credential {
+            generation: self.next_generation(),
+            since: now,
+            ..self.current
+        };
+        Ok(Key {
+            current,
+            previous: None,
+            rotated_at: Some(now),
+            ..self
+        })
+    }
+
     /// Gives the key a new secret. The one before stays good for `overlap`; at most two are good at a time.
     pub fn rotate(self, minted: Minted, overlap: Span, now: Instant) -> Result<Key, Refusal> {
         match self.state {

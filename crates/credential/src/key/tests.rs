@@ -22,6 +22,50 @@ const BY: Maker = Maker::System;
 type Transition = fn(Key) -> Result<Key, Refusal>;
 
 #[test]
+fn an_expiry_is_near_from_a_span_before_it_until_it_is_past() {
+    let ends = |end: Option<i64>| Key {
+        expires_at: end.map(at),
+        ..active()
+    };
+    for (end, now, expected) in [
+        (Some(100), 39, false),
+        (Some(100), 40, true),
+        (Some(100), 99, true),
+        (Some(100), 100, false),
+        (None, 99, false),
+    ] {
+        let near = ends(end).expires_within(Span::from_secs(60), at(now));
+        assert_eq!(near, expected, "{end:?} at {now}");
+    }
+}
+
+#[test]
+fn what_was_signed_for_a_key_ends_when_it_begins_anew_and_the_key_stays() {
+    let signed = |key: Key| {
+        let mut key = key;
+        key.current.proof = Proof::Signature;
+        key
+    };
+    let anew = signed(active()).begin_anew(at(50)).unwrap();
+    let generations: Vec<u32> = anew.live(at(50)).map(|known| known.generation).collect();
+    assert_eq!((generations, anew.rotated_at), (vec![1], Some(at(50))));
+    // A key that is out of use begins anew too, and stays so.
+    let anew = signed(disabled()).begin_anew(at(50)).unwrap();
+    assert_eq!(
+        (anew.state.as_str(), anew.current.generation),
+        ("disabled", 1)
+    );
+    assert_eq!(
+        signed(revoked()).begin_anew(at(50)).unwrap_err(),
+        Refusal::Revoked
+    );
+    assert!(matches!(
+        active().begin_anew(at(50)),
+        Err(Refusal::NotRotatable(_))
+    ));
+}
+
+#[test]
 fn a_state_leads_where_the_table_says() {
     let disable: Transition = |key| key.disable(BY, at(50));
     let enable: Transition = Key::enable;

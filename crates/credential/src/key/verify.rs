@@ -17,6 +17,9 @@ pub struct Ask<'a> {
     pub scopes: &'a [Scope],
     /// The resource it reaches for.
     pub resource: Option<&'a str>,
+    /// Whether it is enough to hold the scopes on some resource, whichever: the answer will be kept to those. It counts
+    /// where no resource is named.
+    pub somewhere: bool,
     /// Where it comes from.
     pub from: Option<IpAddr>,
 }
@@ -150,6 +153,9 @@ pub fn decide(
 /// The first scope that is not held tells more than a resource that is not reached. Who asks about a resource
 /// alone is told whether any right reaches it.
 fn missing(rights: &Rights, ask: &Ask<'_>) -> Option<Denial> {
+    if ask.somewhere && ask.resource.is_none() {
+        return missing_everywhere(rights, ask.scopes);
+    }
     if ask.scopes.is_empty() {
         return ask
             .resource
@@ -165,4 +171,16 @@ fn missing(rights: &Rights, ask: &Ask<'_>) -> Option<Denial> {
         }
     }
     unreached
+}
+
+/// The same where some resource is enough: scopes that are held on different ones are not held together.
+fn missing_everywhere(rights: &Rights, scopes: &[Scope]) -> Option<Denial> {
+    let lacking = |scope: &&Scope| rights.allows(scope, None) == Allowed::MissingScope;
+    if let Some(scope) = scopes.iter().find(lacking) {
+        return Some(Denial::Scope(scope.clone()));
+    }
+    rights
+        .reached(scopes)
+        .is_empty()
+        .then_some(Denial::Resource)
 }

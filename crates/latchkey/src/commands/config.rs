@@ -49,6 +49,7 @@ pub(crate) struct Show {
 pub(super) fn usable(config: &server::config::Config) -> anyhow::Result<()> {
     let products: Vec<_> = house::products()?.into_iter().map(Arc::new).collect();
     let gateway = Gateway::new(&config.gateway, &products, |path| std::fs::read(path));
+    let limits = server::settings::exceptions(&config.product_limits).fit(&products);
     let wrong = [
         logging::filter(&config.log)
             .err()
@@ -57,6 +58,7 @@ pub(super) fn usable(config: &server::config::Config) -> anyhow::Result<()> {
             .err()
             .map(|error| format!("server.tls_listen: {error}")),
         gateway.err().map(|error| error.to_string()),
+        limits.err().map(|error| error.to_string()),
     ];
     let wrong: Vec<String> = wrong.into_iter().flatten().collect();
     if wrong.is_empty() {

@@ -12,7 +12,7 @@ use super::MOST;
 use crate::client::{Reach, Server, encoded, secret_from};
 use crate::exit::Reason;
 use crate::house::{self, House};
-use crate::output::{Output, complain, confirmed, thing_of};
+use crate::output::{Output, complain, confirmed, say, thing_of};
 use crate::settings::Settings;
 
 const EXAMPLES: &str = "\
@@ -20,6 +20,8 @@ Examples:
   latchkey key create --product sample --name ci --scope sample.orders:read --expires-at 2030-01-01T00:00:00Z
   latchkey key create --product sample --name shop --role \"Reader=account:7\"
   latchkey key list --product sample --state active
+  latchkey key list --expires-before 2030-01-31T00:00:00Z
+  latchkey key examples 0197… --language python > try.py
   latchkey key rotate 0197… --overlap-seconds 3600
   latchkey key revoke 0197… --yes
   latchkey key enable 0197… --local     in the database of this machine, when no key is left to call with
@@ -35,6 +37,8 @@ pub(crate) enum Key {
     List(List),
     /// Show one key.
     Show(One),
+    /// Show programs that use a key, ready to run; its secret stands in none of them.
+    Examples(Examples),
     /// Change a key; what is not named stays.
     Edit(Box<Edit>),
     /// Take a key out of use.
@@ -58,6 +62,18 @@ pub(crate) struct One {
     reach: Reach,
     /// The key's id.
     id: String,
+}
+
+/// One key, and in what the programs shall be written.
+#[derive(Args)]
+pub(crate) struct Examples {
+    #[command(flatten)]
+    reach: Reach,
+    /// The key's id.
+    id: String,
+    /// Only the first one in this language, python or shell, and nothing but its text.
+    #[arg(long)]
+    language: Option<String>,
 }
 
 /// One key, and who brings it back.
@@ -111,6 +127,12 @@ pub(crate) struct Wish {
     /// Until when it is good, as RFC 3339, or `never`; left out, its product says.
     #[arg(long, value_name = "TIME")]
     expires_at: Option<String>,
+    /// How long it is good, instead: a period of its product by name, or days such as 90d.
+    #[arg(long, value_name = "PERIOD", conflicts_with = "expires_at")]
+    expires_in: Option<String>,
+    /// A resource that its roles and scopes reach, or `all`; may be repeated.
+    #[arg(long = "resource", value_name = "KIND:ID")]
+    resources: Vec<String>,
     /// Whose it is; left out, your own organization's.
     #[arg(long, value_name = "ID")]
     organization: Option<String>,
@@ -146,6 +168,9 @@ pub(crate) struct Filter {
     /// Only those with this name.
     #[arg(long)]
     name: Option<String>,
+    /// Only those that expire before this moment.
+    #[arg(long, value_name = "TIME")]
+    expires_before: Option<String>,
     /// At most so many.
     #[arg(long, default_value_t = MOST)]
     most: usize,
@@ -266,6 +291,7 @@ impl Key {
                 output.value(&one.reach.with_key()?.get(&path(&one.id)).await?);
                 Ok(())
             }
+            Self::Examples(examples) => examples.show(output).await,
             Self::Edit(edit) => {
                 let server = edit.reach.with_key()?;
                 let body = edit.body(&server).await?;
@@ -284,6 +310,37 @@ impl Key {
                 Ok(())
             }
         }
+    }
+}
+
+impl Examples {
+    async fn show(&self, output: Output) -> anyhow::Result<()> {
+        let path = format!("{}/examples", path(&self.id));
+        let answer = self.reach.with_key()?.get(&path).await?;
+        let items = answer["items"].as_array().cloned().unwrap_or_default();
+        let text =
+            |item: &Value, member: &str| item[member].as_str().unwrap_or_default().to_owned();
+        if let Some(language) = &self.language {
+            let Some(found) = items
+                .iter()
+                .find(|item| text(item, "language") == *language)
+            else {
+                bail!("there is no example in {language} for this key");
+            };
+            say(text(found, "code").trim_end());
+        } else if output.json {
+            output.value(&answer["items"]);
+        } else {
+            for item in &items {
+                say(&format!(
+                    "# {} ({})",
+                    text(item, "title"),
+                    text(item, "language")
+                ));
+                say(&text(item, "code"));
+            }
+        }
+        Ok(())
     }
 }
 
@@ -313,6 +370,7 @@ pub(super) async fn listed(
         ("product", filter.product.as_deref()),
         ("state", filter.state.as_deref()),
         ("name", filter.name.as_deref()),
+        ("expires_before", filter.expires_before.as_deref()),
         ("kind", kind),
     ];
     server.items("/api/v1/keys", &query, filter.most).await
@@ -406,12 +464,34 @@ impl Wish {
             ("addresses", some(self.addresses)),
             ("limits", some(limits(&self.limits)?)),
             ("expires_at", self.expires_at.map(|time| expiry(&time))),
+            ("expires_in", self.expires_in.map(Value::from)),
+            ("resources", resources(&self.resources)?),
             ("organization_id", self.organization.map(Value::from)),
             ("owner_id", self.owner.map(Value::from)),
         ];
         fill(&mut body, members);
         Ok(body)
     }
+}
+
+/// What is reached, as the API has it: everything, or resources of one kind.
+fn resources(named: &[String]) -> anyhow::Result<Option<Value>> {
+    let (kind, mut ids) = match named {
+        [] => return Ok(None),
+        [all] if all == "all" => return Ok(Some(json!("all"))),
+        [first, ..] => (first.split_once(':').unwrap_or_default().0, Vec::new()),
+    };
+    for resource in named {
+        match resource.split_once(':') {
+            Some((known, id)) if known == kind && !id.is_empty() => ids.push(id),
+            _ => {
+                return Err(Reason::Usage.because(
+                    "resources are named as KIND:ID, all of one kind; or all of them with `all`",
+                ));
+            }
+        }
+    }
+    Ok(Some(json!({"kind": kind, "ids": ids})))
 }
 
 impl Edit {

@@ -45,6 +45,9 @@ struct Asked<'r> {
 /// An answer that is JSON.
 type Answer = (StatusCode, Value);
 
+/// An answer that is more than a status and JSON.
+type Plain = Response<Full<Bytes>>;
+
 /// The sample APIs; each says nothing about what it does not have.
 const APIS: [fn(&Asked<'_>) -> Option<Answer>; 6] = [
     sample::answer,
@@ -54,6 +57,9 @@ const APIS: [fn(&Asked<'_>) -> Option<Answer>; 6] = [
     securecloud::answer,
     cortex::answer,
 ];
+
+/// Those that have such answers; they are asked first.
+const PLAIN: [fn(&Asked<'_>) -> Option<Plain>; 1] = [securecloud::plain];
 
 impl Upstream {
     pub(super) async fn bind() -> anyhow::Result<Self> {
@@ -102,12 +108,14 @@ async fn served(request: Request<Incoming>) -> Response<Full<Bytes>> {
         ));
     };
     let body = body.to_bytes();
-    written(answer(&Asked {
+    let asked = Asked {
         method: &head.method,
         path: head.uri.path(),
         headers: &head.headers,
         body: &body,
-    }))
+    };
+    let plain = PLAIN.iter().find_map(|api| api(&asked));
+    plain.unwrap_or_else(|| written(answer(&asked)))
 }
 
 fn answer(asked: &Asked<'_>) -> Answer {

@@ -68,6 +68,13 @@ fn a_demo_prints_what_works_as_pasted_tells_all_in_json_and_leaves_nothing_behin
         "/secure_access/organization_id",
         "/secure_access/client_id",
         "/secure_access/client_secret",
+        "/securecloud/organization_id",
+        "/securecloud/global_admin_jwt",
+        "/securecloud/global_viewer_jwt",
+        "/securecloud/account_viewer_jwt",
+        "/securecloud/account",
+        "/securecloud/user_email",
+        "/securecloud/user_password",
     ];
     for member in members {
         assert!(!text(&facts, member).is_empty(), "{member}");

@@ -35,6 +35,7 @@ transcripts! {
     the_settings_are_checked_and_shown: "config.txt";
     a_server_without_its_key_does_not_start: "data.txt";
     help_begins_with_examples: "help.txt";
+    a_channel_goes_by_mail_or_to_an_address: "channels.txt";
     a_key_is_asked_for_and_kept_from_the_network: "keys.txt";
     the_description_of_the_api_is_printed: "openapi.txt";
 }

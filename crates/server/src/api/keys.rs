@@ -22,6 +22,7 @@ use super::refusal::problem;
 use super::request::{Brief, By, Command, Id, IfMatch, Nothing, Query};
 use super::wire::Time;
 use super::{Api, Served};
+use crate::examples;
 use crate::problem::{Kind as ProblemKind, Problem};
 use wire::{ChangedKeyView, IssuedKey, KeyView, KindShape, write_issued};
 use wish::{KeyEdit, NewKey};
@@ -31,6 +32,7 @@ pub(super) fn serve(served: Served) -> Served {
         .at(__path_list, list)
         .at(__path_create, create)
         .at(__path_read, read)
+        .at(__path_examples, examples)
         .at(__path_edit, edit)
         .at(__path_disable, disable)
         .at(__path_enable, enable)
@@ -149,7 +151,10 @@ async fn create(
     By(caller): By,
     command: Command<NewKey>,
 ) -> Result<Response, Problem> {
-    let (render, wish) = (renderer(&api), command.body.command());
+    let (render, wish) = (
+        renderer(&api),
+        command.body.command(&api.authority.world())?,
+    );
     let outcome = api
         .authority
         .create_key(&caller, wish, command.idempotency, render)
@@ -169,6 +174,57 @@ async fn read(
 ) -> Result<Response, Problem> {
     let key = api.authority.key(&caller, id).await.map_err(problem)?;
     Ok(json(StatusCode::OK, &api.view(&key).await?)?.version(key.version))
+}
+
+/// Programs that use a key.
+#[derive(Serialize, ToSchema)]
+struct Examples {
+    /// The programs, the most useful first.
+    items: Vec<ExampleView>,
+}
+
+/// A program that uses a key. Its secret stands in no program: it is read from the variable `LATCHKEY_SECRET`, or asked for.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Example)]
+struct ExampleView {
+    /// What it is written in.
+    #[schema(example = "python")]
+    language: &'static str,
+    /// What it does.
+    title: String,
+    /// The text.
+    code: String,
+}
+
+/// Programs that use the very key, ready to run.
+#[utoipa::path(get, path = "/api/v1/keys/{id}/examples", tag = "keys", operation_id = "keyExamples",
+    params(("id" = String, Path, format = "uuid", description = "The key.")),
+    responses((status = 200, description = "The programs.", body = Examples)))]
+async fn examples(
+    State(api): State<Api>,
+    By(caller): By,
+    Id(id): Id<KeyId>,
+) -> Result<Response, Problem> {
+    let key = api.authority.key(&caller, id).await.map_err(problem)?;
+    let base = &api.authority.settings().issuer;
+    let world = api.authority.world();
+    let written = match (api.examples)(key.product.as_str()) {
+        Some(write) => write(&key, base),
+        None => world
+            .product(&key.product)
+            .map_or_else(Vec::new, |product| examples::own(product, &key, base)),
+    };
+    let items = written.into_iter().map(|example| ExampleView {
+        language: example.language,
+        title: example.title,
+        code: example.code,
+    });
+    json(
+        StatusCode::OK,
+        &Examples {
+            items: items.collect(),
+        },
+    )
 }
 
 /// Changes name, comment, grants, addresses, limits or expiry of a key.

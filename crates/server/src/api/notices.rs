@@ -17,8 +17,13 @@ use super::wire::Time;
 use super::{Api, Served};
 use crate::problem::Problem;
 
+mod channels;
+
 pub(super) fn serve(served: Served) -> Served {
-    served.at(__path_list, list).at(__path_read, read)
+    served
+        .at(__path_list, list)
+        .at(__path_read, read)
+        .group(channels::serve)
 }
 
 /// Something that people should know.

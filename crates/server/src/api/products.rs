@@ -1,11 +1,11 @@
 //! Products and what keys of them may: `/api/v1/products`.
 
-use authority::catalog::{OwnerRule, TokenType};
+use authority::catalog::{OwnerRule, Period, Preset, TokenType};
 use authority::products::SeenProduct;
 use axum::extract::State;
 use axum::response::Response;
 use credential::name::ProductName;
-use credential::time::Span;
+use credential::time::{Span, Term};
 use http::StatusCode;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -48,6 +48,8 @@ struct ProductView {
     /// The life of a key when nobody says; `null` is for good.
     #[schema(required)]
     default_lifetime_seconds: Option<i64>,
+    /// The lives of keys that are offered for choice, in this order.
+    periods: Vec<PeriodView>,
     /// The longest life of a key; `null` is any.
     #[schema(required)]
     max_lifetime_seconds: Option<i64>,
@@ -61,10 +63,45 @@ struct ProductView {
     limits: Vec<ProductLimitView>,
     /// Its scopes, without those that are not offered to people.
     scopes: Vec<ScopeView>,
+    /// Scopes that are offered together.
+    presets: Vec<PresetView>,
     /// Its built-in roles that the caller could give.
     roles: Vec<RoleView>,
+    /// The ids of those of them that are given only with what they reach said: listed, or expressly all.
+    named_reach: Vec<String>,
     /// SHA-256 of its catalog, in hexadecimal.
     digest: String,
+}
+
+/// A life of a key that is offered for choice: so many days, or months of the calendar.
+#[derive(Serialize, ToSchema)]
+#[schema(as = ProductPeriod)]
+struct PeriodView {
+    /// What people call it, and what `expires_in` of a new key names it by.
+    name: String,
+    /// Days of 24 hours.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    days: Option<u32>,
+    /// Months of the calendar, in UTC: to the same day, or to the last one of a shorter month.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    months: Option<u32>,
+    /// Whether a key gets it whose maker chooses none.
+    default: bool,
+}
+
+impl From<&Period> for PeriodView {
+    fn from(period: &Period) -> Self {
+        let (days, months) = match period.term {
+            Term::Days(days) => (Some(days), None),
+            Term::Months(months) => (None, Some(months)),
+        };
+        Self {
+            name: period.name.clone(),
+            days,
+            months,
+            default: period.default,
+        }
+    }
 }
 
 /// How access tokens of a product are.
@@ -103,6 +140,29 @@ struct ScopeView {
     description: String,
 }
 
+/// Scopes of a product that are offered together.
+#[derive(Serialize, ToSchema)]
+#[schema(as = ProductPreset)]
+struct PresetView {
+    /// Its word; where scopes are wished for, `+` and this word stands for what it holds.
+    name: String,
+    /// One sentence: whom it suits.
+    description: String,
+    /// What it stands for.
+    scopes: Vec<String>,
+}
+
+impl From<&Preset> for PresetView {
+    fn from(preset: &Preset) -> Self {
+        let scopes = preset.scopes.iter();
+        Self {
+            name: preset.name.clone(),
+            description: preset.description.clone(),
+            scopes: scopes.map(|scope| scope.as_str().to_owned()).collect(),
+        }
+    }
+}
+
 impl From<&SeenProduct> for ProductView {
     fn from(seen: &SeenProduct) -> Self {
         let product = &seen.product;
@@ -128,6 +188,7 @@ impl From<&SeenProduct> for ProductView {
             unique_names: product.unique_names,
             max_addresses: product.max_addresses,
             default_lifetime_seconds: product.default_lifetime.map(Span::seconds),
+            periods: product.periods.iter().map(PeriodView::from).collect(),
             max_lifetime_seconds: product.max_lifetime.map(Span::seconds),
             default_overlap_seconds: product.default_overlap.seconds(),
             max_overlap_seconds: product.max_overlap.seconds(),
@@ -155,7 +216,13 @@ impl From<&SeenProduct> for ProductView {
                 .filter(|(_, entry)| !entry.hidden)
                 .map(scope)
                 .collect(),
+            presets: product.presets.iter().map(PresetView::from).collect(),
             roles: seen.roles.iter().map(RoleView::from).collect(),
+            named_reach: product
+                .named_reach
+                .iter()
+                .map(|role| role.to_string())
+                .collect(),
             digest: product.digest.clone(),
         }
     }

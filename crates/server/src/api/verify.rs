@@ -8,7 +8,6 @@ mod shape;
 
 use std::fmt::{self, Write as _};
 
-use authority::signed::Signature;
 use authority::verify::{Answer, Presented, Question, Valid};
 use authority::{Asker, Failure};
 use axum::extract::{Request, State};
@@ -23,7 +22,7 @@ use super::wire::Time;
 use super::{Api, Served};
 use crate::edge::body;
 use crate::problem::Problem;
-use question::{Asked, AskedTogether, Credential, Proof};
+use question::{Asked, AskedTogether, Credential};
 use shape::{AskedShape, TogetherShape, VerdictShape, VerdictsShape};
 
 pub(super) fn serve(served: Served) -> Served {
@@ -70,19 +69,16 @@ impl Api {
             product: None,
             credential: match &asked.credential {
                 Credential::Text(text) => Presented::Bearer(text),
-                Credential::Proof(Proof::Cortex { headers, .. }) => Presented::Signed(Signature {
-                    id: headers.get("x-xdr-auth-id"),
-                    nonce: headers.get("x-xdr-nonce"),
-                    timestamp: headers.get("x-xdr-timestamp"),
-                    hash: headers.get("authorization"),
-                }),
+                Credential::Proof(proof) => Presented::Signed(proof.signature()),
             },
             scopes: &asked.scopes,
             resource: asked.resource.as_deref(),
+            somewhere: false,
             from: asked.ip,
             cost: asked.cost.unwrap_or(1),
             consume: asked.consume.unwrap_or(true),
             route: "",
+            call: None,
             asker: Some(asker),
         };
         self.authority
@@ -125,7 +121,7 @@ fn write_valid(text: &mut String, valid: &Valid, revision: i64) -> fmt::Result {
         text,
         "{{\"valid\":true,\"code\":\"VALID\",\"key_id\":\"{}\",\"organization_id\":\"{}\",\"kind\":\"{}\"",
         key.id,
-        key.organization,
+        valid.organization(),
         key.kind.as_str()
     )?;
     text.push_str(",\"roles\":");

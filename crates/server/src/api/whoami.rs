@@ -61,9 +61,9 @@ async fn read(State(api): State<Api>, Asker { valid, .. }: Asker) -> Result<Resp
     let (key, world) = (&valid.live.key, api.authority.world());
     let body = Whoami {
         key_id: key.id.to_string(),
-        organization_id: key.organization.to_string(),
+        organization_id: valid.organization().to_string(),
         organization_name: world
-            .organization(key.organization)
+            .organization(valid.organization())
             .map(|organization| organization.name.as_str()),
         product: key.product.as_str(),
         kind: key.kind.as_str(),

@@ -1,10 +1,11 @@
 //! What a setting cannot say alone: contradictions between settings, and values that would undo a
 //! promise.
 
+use credential::id::OrganizationId;
 use credential::time::Span;
 
 use super::layer::Layers;
-use super::{Config, MasterKeySource};
+use super::{Config, MasterKeySource, SmtpSecurity};
 use crate::gateway::route::Table;
 
 /// Below this a poll would begin before the last one has come back.
@@ -22,7 +23,10 @@ pub(super) fn check(config: &Config, layers: &mut Layers) {
     limits(config, layers);
     times(config, layers);
     master_key(config, layers);
+    product_limits(config, layers);
+    regions(config, layers);
     gateway(config, layers);
+    smtp(config, layers);
 }
 
 fn server(config: &Config, layers: &mut Layers) {
@@ -43,16 +47,15 @@ fn server(config: &Config, layers: &mut Layers) {
             }
         }
     }
-    if let Some(url) = &server.public_url {
-        let host = url
-            .strip_prefix("https://")
-            .or_else(|| url.strip_prefix("http://"));
-        if host.is_none_or(|host| host.is_empty() || host.contains(['/', '?', '#', '@'])) {
-            layers.refuse(
-                "server.public_url",
-                "expected https:// and a host, without a path and a slash at the end",
-            );
-        }
+    if server
+        .public_url
+        .as_ref()
+        .is_some_and(|url| !is_origin(url))
+    {
+        layers.refuse(
+            "server.public_url",
+            "expected https:// and a host, without a path and a slash at the end",
+        );
     }
     if server
         .trusted_proxies
@@ -134,6 +137,40 @@ fn times(config: &Config, layers: &mut Layers) {
     }
 }
 
+fn product_limits(config: &Config, layers: &mut Layers) {
+    for (id, quotas) in &config.product_limits.organizations {
+        let at = format!("product_limits.organizations.{id}");
+        if id.parse::<OrganizationId>().is_err() {
+            layers.refuse(&at, "expected the id of an organization");
+        }
+        for (product, quota) in quotas {
+            if *quota == 0 {
+                let at = format!("{at}.{product}");
+                layers.refuse(&at, "is 0: who may do nothing is disabled instead");
+            }
+        }
+    }
+}
+
+fn regions(config: &Config, layers: &mut Layers) {
+    for (name, url) in &config.threat_response.regions {
+        if !is_origin(url) {
+            layers.refuse(
+                &format!("threat_response.regions.{name}"),
+                "expected https:// and a host, without a path and a slash at the end",
+            );
+        }
+    }
+}
+
+/// Whether a text is a scheme and a host, and nothing more.
+fn is_origin(url: &str) -> bool {
+    let host = url
+        .strip_prefix("https://")
+        .or_else(|| url.strip_prefix("http://"));
+    host.is_some_and(|host| !host.is_empty() && !host.contains(['/', '?', '#', '@']))
+}
+
 fn master_key(config: &Config, layers: &mut Layers) {
     let key = &config.master_key;
     match key.source {
@@ -189,5 +226,34 @@ fn gateway(config: &Config, layers: &mut Layers) {
             }
             _ => {}
         }
+    }
+}
+
+fn smtp(config: &Config, layers: &mut Layers) {
+    let smtp = &config.smtp;
+    let Some(host) = &smtp.host else {
+        return;
+    };
+    let is_loopback = host == "localhost"
+        || host
+            .trim_matches(['[', ']'])
+            .parse()
+            .is_ok_and(|address: std::net::IpAddr| address.is_loopback());
+    if smtp.security == SmtpSecurity::None && !is_loopback {
+        layers.refuse(
+            "smtp.security",
+            "\"none\" is for a mail server on this machine only: others would read the notices and the password",
+        );
+    }
+    match &smtp.from {
+        None => layers.refuse("smtp.from", "is needed for smtp.host"),
+        Some(from) if from.parse::<lettre::message::Mailbox>().is_err() => layers.refuse(
+            "smtp.from",
+            "expected an address such as latchkey@example.com or Latchkey <latchkey@example.com>",
+        ),
+        Some(_) => {}
+    }
+    if smtp.user.is_some() != smtp.password.is_some() {
+        layers.refuse("smtp.user", "and smtp.password belong together");
     }
 }

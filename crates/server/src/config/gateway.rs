@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use http::{HeaderName, Method, Uri};
 
+use super::CredentialForm;
 use super::layer::{Node, Value};
 use super::read::{Fields, Misfit, Setting, misfit};
 
@@ -27,7 +28,10 @@ pub struct Policy {
     pub hosts: Vec<String>,
     /// The paths it answers for.
     pub prefixes: Vec<String>,
-    /// The headers in which a key is looked for.
+    /// How a key is presented.
+    pub credential: CredentialForm,
+    /// The headers in which it is looked for: any one of them, or, signed or as a pair, those of identifier, secret or hash,
+    /// nonce, and timestamp.
     pub credential_headers: Vec<HeaderName>,
     /// Further headers of the client that do not reach the upstream.
     pub strip_headers: Vec<HeaderName>,
@@ -46,8 +50,26 @@ pub struct RouteRule {
     pub scopes: Vec<String>,
     /// The `{name}` in the path whose value must lie in the key's resource scope; it is the kind of resource.
     pub resource: Option<String>,
+    /// How much of the key's resource scope must hold the scopes, where that need not be all of it.
+    pub resources: Option<Enough>,
     /// The units of the limits that a request spends.
     pub cost: u32,
+}
+
+/// Which resources are enough for a route that names none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Enough {
+    /// Some, whichever: the upstream is told which, and keeps its answer to them.
+    Some,
+}
+
+impl Setting for Enough {
+    fn read(node: &Node) -> Result<Self, Vec<Misfit>> {
+        match String::read(node)?.as_str() {
+            "some" => Ok(Enough::Some),
+            _ => misfit("expected \"some\""),
+        }
+    }
 }
 
 impl Setting for Upstream {
@@ -66,12 +88,22 @@ impl Setting for Policy {
         let upstream = fields.optional("upstream");
         let hosts: Vec<String> = fields.optional("hosts").unwrap_or_default();
         let prefixes: Vec<String> = fields.optional("prefixes").unwrap_or_default();
-        let credential_headers = fields.optional("credential_headers").unwrap_or_else(|| {
-            vec![
-                http::header::AUTHORIZATION,
-                HeaderName::from_static("x-api-key"),
-            ]
-        });
+        let credential = fields
+            .optional("credential")
+            .unwrap_or(CredentialForm::Bearer);
+        let credential_headers: Vec<HeaderName> =
+            fields.optional("credential_headers").unwrap_or_else(|| {
+                vec![
+                    http::header::AUTHORIZATION,
+                    HeaderName::from_static("x-api-key"),
+                ]
+            });
+        if credential == CredentialForm::SignedOrPair && credential_headers.len() != 4 {
+            fields.refuse(
+                "credential_headers",
+                "names four headers here: of identifier, secret or hash, nonce, and timestamp",
+            );
+        }
         let strip_headers = fields.optional("strip_headers").unwrap_or_default();
         let routes = fields.required("routes");
         for prefix in prefixes.iter().filter(|prefix| !prefix.starts_with('/')) {
@@ -85,6 +117,7 @@ impl Setting for Policy {
             upstream,
             hosts: hosts.iter().map(|host| host.to_ascii_lowercase()).collect(),
             prefixes,
+            credential,
             credential_headers,
             strip_headers,
             routes,
@@ -100,6 +133,13 @@ impl Setting for RouteRule {
         let path = fields.required("path");
         let scopes = fields.required("scopes");
         let resource = fields.optional("resource");
+        let resources = fields.optional("resources");
+        if resource.is_some() && resources.is_some() {
+            fields.refuse(
+                "resources",
+                "a route names one resource, or is content with some",
+            );
+        }
         let cost = fields.optional("cost").unwrap_or(1);
         if cost == 0 {
             fields.refuse("cost", "a request costs at least 1");
@@ -109,6 +149,7 @@ impl Setting for RouteRule {
             path,
             scopes,
             resource,
+            resources,
             cost,
         });
         fields.finish(rule)

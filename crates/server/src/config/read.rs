@@ -96,6 +96,31 @@ impl Setting for u32 {
     }
 }
 
+impl Setting for u16 {
+    fn read(node: &Node) -> Result<Self, Vec<Misfit>> {
+        let number = match &node.value {
+            Value::Integer(number) => u16::try_from(*number).ok(),
+            Value::Text(text) => text.parse().ok(),
+            _ => None,
+        };
+        match number {
+            Some(port) if port > 0 => Ok(port),
+            _ => misfit("expected a port: a whole number from 1 to 65535"),
+        }
+    }
+}
+
+impl Setting for bool {
+    fn read(node: &Node) -> Result<Self, Vec<Misfit>> {
+        match &node.value {
+            Value::Boolean(flag) => Ok(*flag),
+            Value::Text(text) if node.plain && text == "true" => Ok(true),
+            Value::Text(text) if node.plain && text == "false" => Ok(false),
+            other => misfit(format!("expected true or false, found {}", other.what())),
+        }
+    }
+}
+
 impl Setting for SocketAddr {
     fn read(node: &Node) -> Result<Self, Vec<Misfit>> {
         String::read(node)?.parse().or_else(|_| {

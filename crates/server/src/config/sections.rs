@@ -139,6 +139,13 @@ sections! {
         /// How long a creation can be repeated.
         idempotency: Span,
     }
+    /// `[product_limits]`: exceptions from the limits that products set for everybody.
+    product_limits: ProductLimits {
+        /// Keys, by id or client id, that no limit of their product counts.
+        exempt: Vec<String>,
+        /// Organizations by id: product to the quota of what its keys share.
+        organizations: BTreeMap<String, BTreeMap<String, u32>>,
+    }
     /// `[audit]`: the chain of events.
     audit: Audit {
         /// The time between two checkpoints.
@@ -172,12 +179,50 @@ sections! {
         /// How long the next is published before.
         publish_before_use: Span,
     }
+    /// `[notices]`: what notices may reach.
+    notices: Notices {
+        /// Networks that webhooks may reach though they are not public.
+        webhook_allow: Vec<IpNet>,
+        /// Ports that webhooks may reach besides 443.
+        webhook_ports: Vec<u16>,
+        /// Whether webhooks may go without TLS.
+        webhook_http: bool,
+        /// A PEM file with authorities that receivers' certificates may come from besides the system's.
+        webhook_ca: Option<PathBuf>,
+    }
+    /// `[smtp]`: the mail server that notices are given to.
+    smtp: Smtp {
+        /// Its name; without one no e-mail is sent.
+        host: Option<String>,
+        /// Its port.
+        port: u16,
+        /// How the connection is protected.
+        security: SmtpSecurity,
+        /// Who logs in, if anybody.
+        user: Option<String>,
+        /// With what.
+        password: Option<Hidden>,
+        /// Whom messages come from.
+        from: Option<String>,
+        /// A PEM file with an authority that its certificate may come from besides the system's.
+        ca: Option<PathBuf>,
+    }
+    /// `[signed_requests]`: requests that prove a secret without sending it.
+    signed_requests: SignedRequests {
+        /// How often one signature is good.
+        replay: ReplayMode,
+    }
     /// `[log]`: what is logged, and how.
     log: Log {
         /// The shape of a line.
         format: LogFormat,
         /// The filter, as `tracing` reads it.
         level: String,
+    }
+    /// `[threat_response]`: what the dialect of that name says about where it is.
+    threat_response: ThreatResponse {
+        /// The regions by name: the URL of each, without a slash at the end.
+        regions: BTreeMap<String, String>,
     }
     /// `[gateway]`: the APIs that keys open.
     gateway: GatewaySettings {
@@ -211,11 +256,43 @@ choice! {
 }
 
 choice! {
+    /// How often a signature is good that covers nothing of its request.
+    ReplayMode {
+        /// For several different requests that come soon from one address.
+        Compatible = "compatible",
+        /// Once.
+        Strict = "strict",
+    }
+}
+
+choice! {
+    /// How requests of a policy present a credential.
+    CredentialForm {
+        /// One text that says it all, in one of the headers.
+        Bearer = "bearer",
+        /// An identifier beside a secret, or beside a hash with nonce and timestamp, each in a header of its own.
+        SignedOrPair = "signed_or_pair",
+    }
+}
+
+choice! {
     /// The shape of a log line.
     LogFormat {
         /// For people.
         Text = "text",
         /// For machines.
         Json = "json",
+    }
+}
+
+choice! {
+    /// How the connection to the mail server is protected.
+    SmtpSecurity {
+        /// By TLS from its first byte.
+        Tls = "tls",
+        /// By TLS from the command STARTTLS on; without it nothing is sent.
+        Starttls = "starttls",
+        /// Not at all.
+        None = "none",
     }
 }

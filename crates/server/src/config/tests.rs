@@ -156,12 +156,12 @@ fn lists_times_and_sizes_read_alike_from_text() {
 #[test]
 fn unknown_settings_name_their_place_and_the_nearest_that_exists() {
     insta::assert_snapshot!(
-        flaws("[server]\nlissten = \"127.0.0.1:1\"\n[data]\nlisten = 1\n[limit]\nbody = 1\nfoo.bar.baz = 1\n[x]\nabcdefghijkl = 1\n"),
+        flaws("[server]\nlissten = \"127.0.0.1:1\"\n[data]\nlisten = 1\n[limit]\nbody = 1\nquux.bar.baz = 1\n[x]\nabcdefghijkl = 1\n"),
         @r"
     latchkey.toml:2: server.lissten: there is no such setting; did you mean server.listen?
     latchkey.toml:4: data.listen: there is no such setting; did you mean server.listen?
     latchkey.toml:6: limit.body: there is no such setting; did you mean limits.body?
-    latchkey.toml:7: limit.foo: there is no such setting
+    latchkey.toml:7: limit.quux: there is no such setting
     latchkey.toml:9: x.abcdefghijkl: there is no such setting
     "
     );
@@ -306,4 +306,61 @@ fn the_directory_follows_the_environment_of_the_process() {
         loaded.config.master_key.file,
         Path::new("/home/ada/.local/state/latchkey/master.key")
     );
+}
+
+#[test]
+fn a_mail_server_is_named_with_all_that_it_needs() {
+    const GOOD: &str =
+        "[smtp]\nhost = \"mail.example.com\"\nfrom = \"Latchkey <latchkey@example.com>\"\n";
+    let config = loaded(GOOD, &[], &[]).unwrap().config;
+    assert_eq!(
+        (config.smtp.port, config.smtp.security),
+        (465, SmtpSecurity::Tls)
+    );
+    let local = GOOD.replace("mail.example.com", "127.0.0.1") + "security = \"none\"\n";
+    assert!(loaded(&local, &[], &[]).is_ok());
+    for (file, wrong) in [
+        (format!("{GOOD}security = \"none\"\n"), "smtp.security: "),
+        (
+            format!("{GOOD}user = \"u\"\n"),
+            "smtp.user: and smtp.password",
+        ),
+        (format!("{GOOD}port = 0\n"), "smtp.port: expected a port"),
+        (
+            GOOD.replace("<latchkey@", "<@"),
+            "smtp.from: expected an address",
+        ),
+        (
+            "[smtp]\nhost = \"mail.example.com\"\n".to_owned(),
+            "smtp.from: is needed",
+        ),
+        (
+            "[notices]\nwebhook_http = 1\n".to_owned(),
+            "notices.webhook_http: expected true or false",
+        ),
+    ] {
+        let flaws = flaws(&file);
+        assert!(flaws.contains(wrong), "{file}: {flaws}");
+    }
+}
+
+#[test]
+fn a_route_names_one_resource_or_is_content_with_some() {
+    let route = |more: &str| {
+        let text = format!(
+            "[gateway.policies.p]\nproduct = \"sample\"\n[[gateway.policies.p.routes]]\npath = \"/{{account}}\"\nscopes = []\n{more}"
+        );
+        loaded(&text, &[], &[])
+            .map(|loaded| loaded.config.gateway.policies["p"].routes[0].resources)
+    };
+    assert_eq!(route("").unwrap(), None);
+    assert_eq!(route("resources = \"some\"").unwrap(), Some(Enough::Some));
+    for wrong in [
+        "resources = \"any\"",
+        "resources = true",
+        "resources = \"some\"\nresource = \"account\"",
+    ] {
+        let error = route(wrong).unwrap_err().to_string();
+        assert!(error.contains("resources"), "{error}");
+    }
 }

@@ -1,4 +1,4 @@
-//! Dialect `secure_access`: the token endpoint and the Key Admin API of Cisco Secure Access (and Umbrella, whose API
+//! Dialect `secure_access`: the token endpoint, the Key Admin API and the reports of API usage of Cisco Secure Access (and Umbrella, whose API
 //! family is the same). `contracts/secure_access/CONTRACT.md` says what it promises.
 
 pub mod areas;
@@ -6,10 +6,12 @@ pub mod areas;
 mod keys;
 mod token;
 mod translate;
+mod usage;
 mod wire;
 
 use authority::Authority;
 use axum::Router;
+use axum::middleware::from_fn_with_state;
 use axum::routing::{MethodRouter, get, post};
 use http::StatusCode;
 
@@ -56,7 +58,22 @@ fn routes(speaker: &Speaker) -> Router {
             "/admin/v2/apiKeys/{id}/refresh",
             only(Area::Admin, post(keys::refresh)),
         )
+        .route("/reports/v2/apiUsage/keys", report(get(usage::keys)))
+        .route(
+            "/reports/v2/apiUsage/requests",
+            report(get(usage::requests)),
+        )
+        .route(
+            "/reports/v2/apiUsage/responses",
+            report(get(usage::responses)),
+        )
+        .route("/reports/v2/apiUsage/summary", report(get(usage::summary)))
+        .route_layer(from_fn_with_state(speaker.authority.clone(), usage::note))
         .with_state(speaker.authority.clone())
+}
+
+fn report(route: MethodRouter<Authority>) -> MethodRouter<Authority> {
+    only(Area::Usage, route)
 }
 
 /// Other methods are refused in the shape of the area.

@@ -1,9 +1,23 @@
-//! Dialect `security_cloud_control`: the API keys of Cisco Security Cloud Control and what they open: organizations, users, roles, subscriptions.
-//! `contracts/security_cloud_control/CONTRACT.md` says what it promises.
+//! Dialect `security_cloud_control`: the API keys of Cisco Security Cloud Control and what they open: organizations, users,
+//! roles, groups, subscriptions. `contracts/security_cloud_control/CONTRACT.md` says what it promises.
 
+mod call;
+mod errors;
+mod keys;
+mod organizations;
+mod roles;
+mod token;
+mod translate;
+mod users;
+mod wire;
+
+use authority::Authority;
 use axum::Router;
+use axum::routing::{MethodRouter, get, post};
+use http::StatusCode;
 
 use super::{Dialect, Speaker};
+use errors::No;
 
 /// The product that this dialect speaks for.
 pub const PRODUCT: &str = "security_cloud_control";
@@ -13,10 +27,76 @@ pub(super) const DIALECT: Dialect = Dialect {
     name: PRODUCT,
     routes,
     bound_routes: |_| Router::new(),
-    owns: |_| false,
-    dress: |_, response| Box::pin(async move { response }),
+    owns: errors::owns,
+    dress: |path, response| Box::pin(errors::dress(path, response)),
 };
 
-fn routes(_speaker: &Speaker) -> Router {
+fn routes(speaker: &Speaker) -> Router {
     Router::new()
+        .merge(keys_below("/v1/organizations/{organization}"))
+        // Where the vendor's console asks, about the caller's own organization.
+        .merge(keys_below("/v1/api/applications"))
+        .route(
+            "/v1/api/applications/access_token",
+            only(post(token::by_form)),
+        )
+        .route(
+            "/v1/organizations/{organization}/apiKeys/{key}/token",
+            only(post(token::refresh)),
+        )
+        .merge(organizations_and_people())
+        .with_state(speaker.authority.clone())
+}
+
+fn organizations_and_people() -> Router<Authority> {
+    Router::new()
+        .route(
+            "/v1/organizations",
+            only(get(organizations::list).post(organizations::create)),
+        )
+        .route(
+            "/v1/organizations/{organization}",
+            only(get(organizations::read).put(organizations::rename)),
+        )
+        .route(
+            "/v1/organizations/{organization}/users",
+            only(get(users::list).patch(users::patch)),
+        )
+        .route(
+            "/v1/organizations/{organization}/users/{user}",
+            only(get(users::read).put(users::rename)),
+        )
+        .route(
+            "/v1/organizations/{organization}/roles",
+            only(get(roles::list)),
+        )
+        .route(
+            "/v1/organizations/{organization}/roles/{role}",
+            only(get(roles::read).patch(roles::assign)),
+        )
+}
+
+fn keys_below(root: &str) -> Router<Authority> {
+    Router::new()
+        .route(
+            &format!("{root}/apiKeys"),
+            only(get(keys::list).post(keys::generate)),
+        )
+        .route(
+            &format!("{root}/apiKeys/{{key}}"),
+            only(get(keys::read).delete(keys::delete)),
+        )
+        .route(
+            &format!("{root}/apiKeys/{{key}}/disable"),
+            only(post(keys::disable)),
+        )
+        .route(
+            &format!("{root}/apiKeys/{{key}}/enable"),
+            only(post(keys::enable)),
+        )
+}
+
+/// Other methods are refused in the shape of the dialect.
+fn only(route: MethodRouter<Authority>) -> MethodRouter<Authority> {
+    route.fallback(|| async { No::of(StatusCode::METHOD_NOT_ALLOWED) })
 }

@@ -1,12 +1,26 @@
 //! How limits are told: `RateLimit` and `RateLimit-Policy`.
 
 use authority::Spent;
+use axum::response::Response;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 /// How limits stand (draft-ietf-httpapi-ratelimit-headers-10).
 pub const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 /// What limits there are (the same draft).
 pub const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
+
+/// What a request spent, left on its answer for dialects that tell it in headers of their own.
+#[derive(Debug, Clone)]
+pub struct Spending(pub Vec<Spent>);
+
+impl Spending {
+    /// Leaves it there; nothing where nothing was spent.
+    pub fn leave_on(self, response: &mut Response) {
+        if !self.0.is_empty() {
+            response.extensions_mut().insert(self);
+        }
+    }
+}
 
 /// `RateLimit` and `RateLimit-Policy`, where there are limits.
 pub fn limit_headers(limits: &[Spent]) -> Vec<(HeaderName, String)> {

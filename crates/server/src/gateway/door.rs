@@ -2,17 +2,21 @@
 
 use std::net::IpAddr;
 
-use authority::verify::{Question, Valid};
-use authority::{Asker, Authority};
-use http::header::AUTHORIZATION;
+use authority::signed::{Covered, Signature};
+use authority::verify::{Presented, Question, Valid};
+use authority::{Asker, Authority, Call};
+use axum::response::Response;
+use http::header::{AUTHORIZATION, USER_AGENT};
 use http::{HeaderMap, Method};
 
-use super::identity::Identity;
+use super::identity::{self, Identity};
 use super::refuse;
 use super::route::Rule;
 use super::{NoRoute, Policy};
+use crate::config::CredentialForm;
 use crate::edge::authorization;
-use crate::edge::standing::{self, limit_headers};
+use crate::edge::denied::Denied;
+use crate::edge::standing::{self, Spending, limit_headers};
 use crate::problem::{Kind, Problem};
 
 /// What usage is counted by where no route fits: clients can invent paths, and must not invent names.
@@ -29,6 +33,8 @@ pub struct Asked<'r> {
     pub query: Option<&'r str>,
     /// The headers, of which only those that the policy names are read.
     pub headers: &'r HeaderMap,
+    /// The body, where it is at hand.
+    pub body: Option<&'r [u8]>,
     /// The client; nobody when that cannot be known.
     pub client: Option<IpAddr>,
     /// The gateway that asks by a credential of its own: about what it may not ask, it is told what it would be told
@@ -44,13 +50,15 @@ pub struct Passed {
     pub identity: Identity,
     /// The good credential.
     pub valid: Valid,
+    /// The call, where reports tell of it: to be noted when it is answered.
+    pub call: Option<Call>,
 }
 
 /// What a request presents.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy)]
 enum Credential<'h> {
     Nothing,
-    One(&'h str),
+    One(Presented<'h>),
     /// Two credentials, a header that stands twice, or something that cannot be read.
     Unreadable,
 }
@@ -72,17 +80,54 @@ pub async fn ask(
     if question.as_ref().err() == Some(&NoRoute::Ambiguous) {
         return Err(NoRoute::Ambiguous.into());
     }
-    let credential = match credential(policy, asked.headers) {
+    // What is decided on, in the one spelling in which it would be forwarded.
+    let decided = question
+        .as_ref()
+        .map_or(asked.path, |question| &question.path);
+    let target = [
+        decided.trim_end_matches('/'),
+        "?",
+        asked.query.unwrap_or_default(),
+    ]
+    .concat();
+    let covered = asked
+        .body
+        .map(|body| Covered::of(asked.method.as_str(), &target, body));
+    let credential = match policy.credential {
+        CredentialForm::Bearer => bearer_in(policy, asked.headers),
+        CredentialForm::SignedOrPair => signed_or_pair_in(policy, asked.headers, covered),
+    };
+    let credential = match credential {
         Credential::One(credential) => credential,
-        Credential::Nothing => return Err(refuse::nothing_presented()),
-        Credential::Unreadable => return Err(refuse::not_good()),
+        Credential::Nothing => {
+            return Err(refuse::nothing_presented().denied(Denied::nothing(authority)));
+        }
+        Credential::Unreadable => {
+            return Err(refuse::not_good().denied(Denied::nothing(authority)));
+        }
+    };
+    let route = question
+        .as_ref()
+        .map_or(UNMATCHED, |question| question.route);
+    let call = policy.reports_calls.then(|| {
+        let agent = asked.headers.get(USER_AGENT);
+        let agent = agent.map(|agent| agent.as_bytes()).unwrap_or_default();
+        Call::new(asked.method.as_str(), route, agent)
+    });
+    let noted = |problem: Problem| {
+        if let Some(call) = &call {
+            authority.note_call(call, problem.status().as_u16());
+        }
+        problem
     };
     let base = Question {
         product: Some(&policy.product),
         asker: asked.asker,
         from: asked.client,
-        route: UNMATCHED,
-        ..Question::bearer(credential)
+        route,
+        call: call.as_ref(),
+        credential,
+        ..Question::bearer("")
     };
     let question = match question {
         Ok(question) => question,
@@ -95,31 +140,40 @@ pub async fn ask(
                     ..base
                 },
             )
-            .await?;
-            return Err(no_route.into());
+            .await
+            .map_err(&noted)?;
+            return Err(noted(no_route.into()));
         }
     };
-    let Rule { scopes, cost } = question.rule;
+    let Rule {
+        scopes,
+        somewhere,
+        cost,
+    } = question.rule;
     let resource = question.resource.as_deref();
-    let base = Question {
-        route: question.route,
-        ..base
-    };
     let valid = verdict(
         authority,
         &Question {
             scopes,
             resource,
+            somewhere: *somewhere,
             cost: u64::from(*cost),
             ..base
         },
     )
-    .await?;
-    let identity = Identity::of(&valid);
+    .await
+    .map_err(&noted)?;
+    let mut identity = Identity::of(&valid);
+    if *somewhere {
+        let reached = valid.rights().reached(scopes);
+        identity.resources =
+            identity::resources(&reached).ok_or_else(|| noted(refuse::too_many_resources()))?;
+    }
     Ok(Passed {
         path: question.path,
         identity,
         valid,
+        call,
     })
 }
 
@@ -128,7 +182,8 @@ async fn verdict(authority: &Authority, question: &Question<'_>) -> Result<Valid
     match answer.verdict {
         Ok(valid) => Ok(valid),
         Err(denial) => {
-            let problem = refuse::denied(&denial);
+            let denied = Denied::of(authority, question, &denial).await;
+            let problem = refuse::denied(&denial).denied(denied);
             if problem.kind() != Kind::RateLimited {
                 return Err(problem);
             }
@@ -154,12 +209,13 @@ async fn verdict(authority: &Authority, question: &Question<'_>) -> Result<Valid
 }
 
 /// How the limits of an allowed request stand, for its answer.
-pub fn tell_limits(valid: &Valid, headers: &mut HeaderMap) {
-    standing::tell(&valid.limits, headers);
+pub fn tell_limits(valid: &Valid, response: &mut Response) {
+    standing::tell(&valid.limits, response.headers_mut());
+    Spending(valid.limits.clone()).leave_on(response);
 }
 
 /// The one credential in the headers that the policy names.
-fn credential<'h>(policy: &Policy, headers: &'h HeaderMap) -> Credential<'h> {
+fn bearer_in<'h>(policy: &Policy, headers: &'h HeaderMap) -> Credential<'h> {
     let mut found = Credential::Nothing;
     for name in &policy.credential_headers {
         let mut values = headers.get_all(name).iter();
@@ -175,11 +231,42 @@ fn credential<'h>(policy: &Policy, headers: &'h HeaderMap) -> Credential<'h> {
             text
         };
         found = match (found, text, values.next()) {
-            (Credential::Nothing, Some(text), None) => Credential::One(text),
+            (Credential::Nothing, Some(text), None) => Credential::One(Presented::Bearer(text)),
             _ => return Credential::Unreadable,
         };
     }
     found
+}
+
+/// An identifier with a secret, or with a signature: whoever sends a nonce or a timestamp means to sign.
+fn signed_or_pair_in<'h>(
+    policy: &Policy,
+    headers: &'h HeaderMap,
+    request: Option<Covered<'h>>,
+) -> Credential<'h> {
+    let mut parts = [None; 4];
+    for (part, name) in parts.iter_mut().zip(&policy.credential_headers) {
+        let mut values = headers.get_all(name).iter();
+        *part = match (values.next().map(|value| value.to_str()), values.next()) {
+            (None, _) => None,
+            (Some(Ok(text)), None) => Some(text),
+            _ => return Credential::Unreadable,
+        };
+    }
+    match parts {
+        [None, None, ..] => Credential::Nothing,
+        [Some(id), Some(secret), None, None] => Credential::One(Presented::Pair { id, secret }),
+        [Some(id), Some(hash), Some(nonce), Some(timestamp)] => {
+            Credential::One(Presented::Signed(Signature {
+                id,
+                nonce,
+                timestamp,
+                hash,
+                request,
+            }))
+        }
+        _ => Credential::Unreadable,
+    }
 }
 
 /// The token of `Bearer …` (RFC 6750); the scheme's case does not matter.

@@ -24,6 +24,12 @@ pub fn not_good() -> Problem {
     Problem::new(Kind::Unauthenticated).header(WWW_AUTHENTICATE, BAD_TOKEN)
 }
 
+/// The key reaches more resources than a header can tell.
+pub fn too_many_resources() -> Problem {
+    Problem::new(Kind::Forbidden)
+        .because("The key lists more resources than the API behind the gateway can be told.")
+}
+
 /// The answer to a denial.
 pub fn denied(denial: &Denial) -> Problem {
     match denial {

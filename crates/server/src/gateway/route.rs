@@ -19,6 +19,8 @@ use crate::config::RouteRule;
 pub struct Rule {
     /// The scopes that the key must hold, all of them; none means any valid key of the product.
     pub scopes: Vec<Scope>,
+    /// Whether the scopes are needed on some resource only, of which the upstream is told.
+    pub somewhere: bool,
     /// The units of the limits that it spends.
     pub cost: u32,
 }
@@ -123,6 +125,7 @@ impl Table {
                 methods: rule.methods.clone(),
                 rule: Rule {
                     scopes: scopes(rule)?,
+                    somewhere: rule.resources.is_some(),
                     cost: rule.cost,
                 },
                 resource,
@@ -300,6 +303,7 @@ mod tests {
             path: path.to_owned(),
             scopes: vec![scope.to_owned()],
             resource: path.contains("{id}").then(|| "id".to_owned()),
+            resources: None,
             cost: 1,
         }
     }

@@ -102,6 +102,7 @@ async fn forward_auth(
             path: told.path,
             query: told.query,
             headers,
+            body: None,
             client: desk.client(headers),
             asker: asker.as_ref(),
         };
@@ -134,6 +135,7 @@ async fn ext_authz(
             path,
             query: head.uri.query(),
             headers,
+            body: None,
             client: desk.client(headers),
             asker: asker.as_ref(),
         };
@@ -195,6 +197,10 @@ impl Desk {
     async fn answer(&self, name: &str, asked: Asked<'_>) -> Result<(&Policy, Passed), Problem> {
         let policy = self.gateway.policy(name).ok_or(Kind::NotFound)?;
         let passed = door::ask(&self.authority, policy, asked).await?;
+        if let Some(call) = &passed.call {
+            // What the API itself will answer is not told here.
+            self.authority.note_call(call, StatusCode::OK.as_u16());
+        }
         Ok((policy, passed))
     }
 
@@ -223,7 +229,7 @@ fn allow(passed: &Passed, request_id: &str) -> Response {
         HeaderValue::from_static("text/plain; charset=utf-8"),
     );
     passed.identity.write(request_id, headers);
-    door::tell_limits(&passed.valid, headers);
+    door::tell_limits(&passed.valid, &mut response);
     response
 }
 

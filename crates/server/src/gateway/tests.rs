@@ -152,6 +152,7 @@ async fn an_allowed_request_arrives_with_its_identity_and_without_its_credential
     x-latchkey-kind=-
     x-latchkey-organization-id=-
     x-latchkey-request-id=0000000000000007-0
+    x-latchkey-resources=-
     x-latchkey-roles=-
     x-latchkey-scopes=sample.orders:read
     ");

@@ -81,7 +81,7 @@ fn active(authority: &Authority, valid: &Valid) -> Answer {
         aud: Some(key.product.as_str().to_owned()),
         iss: Some(authority.settings().issuer.clone()),
         key_id: Some(key.id.to_string()),
-        organization_id: Some(key.organization.to_string()),
+        organization_id: Some(valid.organization().to_string()),
         ..Answer::default()
     };
     match &valid.form {

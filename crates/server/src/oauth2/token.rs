@@ -108,7 +108,7 @@ fn refusal(no: NoToken) -> Refused {
             "unauthorized_client",
             "The client may not be used from this address.",
         ),
-        NoToken::Client(_) | NoToken::Organization => Refused::client(),
+        NoToken::Client(_) | NoToken::Secret | NoToken::Organization => Refused::client(),
         // The asker wrote it; what could break a quoted string is left out (RFC 6749, section 5.2).
         NoToken::Scope(scope) => {
             let shown: String = scope

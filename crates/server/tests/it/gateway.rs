@@ -2,6 +2,7 @@
 //! at two addresses, of which one is that of a trusted proxy.
 
 mod proxy;
+mod resources;
 mod subrequest;
 mod whole;
 
@@ -63,6 +64,18 @@ scopes = ["sample.orders:write"]
 [[gateway.policies.shop.routes]]
 path = "/shop/accounts/{account}/**"
 scopes = ["sample.accounts:read"]
+resource = "account"
+[[gateway.policies.shop.routes]]
+path = "/shop/reach"
+scopes = ["sample.accounts:read"]
+resources = "some"
+[[gateway.policies.shop.routes]]
+path = "/shop/export"
+scopes = ["sample.accounts:read", "sample.orders:read"]
+resources = "some"
+[[gateway.policies.shop.routes]]
+path = "/shop/export/{account}"
+scopes = ["sample.accounts:read", "sample.orders:read"]
 resource = "account"
 [[gateway.policies.shop.routes]]
 path = "/shop/ping"
@@ -326,11 +339,12 @@ async fn upstream() -> String {
     format!("http://{address}")
 }
 
-const IDENTITY: [&str; 6] = [
+const IDENTITY: [&str; 7] = [
     "key-id",
     "organization-id",
     "kind",
     "scopes",
     "roles",
+    "resources",
     "request-id",
 ];

@@ -12,7 +12,7 @@ use authority::settings::PasswordCost;
 use authority::{Authority, Caller, MasterKeys, Opening, Settings};
 use axum::Router;
 use axum::body::Body;
-use axum::routing::get;
+use axum::routing::any;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use credential::grant::Resources;
@@ -42,13 +42,16 @@ const GATEWAY: &str = r#"
 [gateway.upstreams.products]
 url = "http://UPSTREAM"
 
+[gateway.upstreams.sample]
+url = "http://UPSTREAM"
+
 [gateway.upstreams.down]
 url = "http://NOWHERE"
 
 [gateway.policies.products]
 product = "secure_access"
 upstream = "products"
-prefixes = ["/deployments/v2/roamingcomputers", "/reports/v2/apiUsage/keys"]
+prefixes = ["/deployments/v2/roamingcomputers"]
 
 [[gateway.policies.products.routes]]
 methods = ["GET"]
@@ -60,11 +63,6 @@ methods = ["GET"]
 path = "/deployments/v2/roamingcomputers/{id}"
 scopes = ["deployments.roamingcomputers:read"]
 
-[[gateway.policies.products.routes]]
-methods = ["GET"]
-path = "/reports/v2/apiUsage/keys"
-scopes = ["reports.apiusage:read"]
-
 [gateway.policies.down]
 product = "secure_access"
 upstream = "down"
@@ -75,6 +73,9 @@ methods = ["GET"]
 path = "/policies/v2/rules"
 scopes = ["policies.rules:read"]
 "#;
+
+/// What the keys of SecureCloud open in the demo, with the same upstream.
+const SECURECLOUD: &str = include_str!("../../../latchkey/src/demo/settings/securecloud.toml");
 
 /// See the module's text.
 pub(crate) struct House {
@@ -120,7 +121,16 @@ impl House {
         let products = catalogs
             .map(|(file, text)| Product::parse(file, &amend((*text).to_owned())).unwrap())
             .collect();
+        let file = format!("{GATEWAY}\n{SECURECLOUD}\n{settings}")
+            .replace("UPSTREAM", &upstream().await)
+            .replace("NOWHERE", &nowhere().await);
+        let sources = Sources {
+            file: Some(("test.toml".into(), file)),
+            ..Sources::default()
+        };
+        let config = Config::load(&sources).unwrap().config;
         let clock = Arc::new(AtomicI64::new(START));
+        let told = server::settings::settings(&config, ISSUER.to_owned(), "test");
         let authority = Authority::open(Opening {
             store: Store::open(database.url()).await.unwrap(),
             master: MasterKeys {
@@ -129,6 +139,7 @@ impl House {
             },
             settings: Settings {
                 issuer: ISSUER.to_owned(),
+                replay: told.replay,
                 password_cost: PasswordCost::FOR_TESTS,
                 ..Settings::default()
             },
@@ -138,14 +149,6 @@ impl House {
         })
         .await
         .unwrap();
-        let file = format!("{GATEWAY}\n{settings}")
-            .replace("UPSTREAM", &upstream().await)
-            .replace("NOWHERE", &nowhere().await);
-        let sources = Sources {
-            file: Some(("test.toml".into(), file)),
-            ..Sources::default()
-        };
-        let config = Config::load(&sources).unwrap().config;
         let parts = Parts {
             authority: authority.clone(),
             config,
@@ -178,10 +181,13 @@ impl House {
         body: &str,
         from: Option<IpAddr>,
     ) -> Answer {
-        let mut request = Request::builder()
-            .method(method)
-            .uri(target)
-            .header("Host", "keys.example");
+        let mut request = Request::builder().method(method).uri(target);
+        if !headers
+            .iter()
+            .any(|(name, _)| name.eq_ignore_ascii_case("host"))
+        {
+            request = request.header("Host", "keys.example");
+        }
         for (name, value) in headers {
             request = request.header(name, value);
         }
@@ -222,10 +228,21 @@ impl House {
 
     /// A new organization.
     pub(crate) async fn organization(&self, name: &str) -> OrganizationId {
+        self.organization_of(name, OrganizationKind::Standalone, None)
+            .await
+    }
+
+    /// A new organization of a kind.
+    pub(crate) async fn organization_of(
+        &self,
+        name: &str,
+        kind: OrganizationKind,
+        parent: Option<OrganizationId>,
+    ) -> OrganizationId {
         let command = CreateOrganization {
             name: Name::new(name).unwrap(),
-            kind: OrganizationKind::Standalone,
-            parent: None,
+            kind,
+            parent,
         };
         let shell = Caller::shell(OrganizationId::from_bytes([0; 16]));
         self.authority
@@ -326,17 +343,23 @@ pub(crate) fn basic((id, secret): &(String, String)) -> String {
     format!("Basic {}", BASE64.encode(format!("{id}:{secret}")))
 }
 
-/// An API that tells which key it was told of, and whether it saw a credential; gives its address.
+/// An API that tells which key and organization it was told of, and whether it saw a credential; gives its address.
 async fn upstream() -> String {
     let tell = async |headers: HeaderMap| {
-        let key = headers
-            .get("x-latchkey-key-id")
-            .and_then(|key| key.to_str().ok())
-            .unwrap_or_default();
-        serde_json::json!({ "key": key, "credential": headers.contains_key("authorization") })
-            .to_string()
+        let told = |name: &str| {
+            let value = headers.get(format!("x-latchkey-{name}"));
+            let value = value.and_then(|value| value.to_str().ok());
+            value.unwrap_or_default().to_owned()
+        };
+        let body = serde_json::json!({
+            "key": told("key-id"),
+            "organization": told("organization-id"),
+            "credential": headers.contains_key("authorization"),
+        });
+        let told = ["resources", "roles"].map(|name| (format!("told-{name}"), told(name)));
+        (axum::response::AppendHeaders(told), body.to_string())
     };
-    let router = Router::new().fallback(get(tell));
+    let router = Router::new().fallback(any(tell));
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move { axum::serve(listener, router).await });

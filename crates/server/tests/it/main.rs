@@ -9,6 +9,7 @@ mod house;
 mod kinds;
 mod matrix;
 mod native;
+mod notify;
 mod oauth2;
 mod openapi;
 mod problems;

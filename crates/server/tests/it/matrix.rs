@@ -18,10 +18,14 @@ enum About {
     Key,
     /// A user, in the path.
     User,
+    /// A group, in the path.
+    Group,
     /// A custom role, in the path.
     Role,
     /// A notice, in the path.
     Notice,
+    /// A notice channel, in the path.
+    Channel,
     /// An organization, in the path.
     Organization,
     /// A product, in the path.
@@ -47,7 +51,9 @@ enum Told {
     Itself,
 }
 
-use About::{Job, Key, Nothing, Notice, Of, OfBody, Organization, Product, Role, User};
+use About::{
+    Channel, Group, Job, Key, Nothing, Notice, Of, OfBody, Organization, Product, Role, User,
+};
 use Told::{Allowed, Itself, Status};
 
 /// A row: the operation, what it is about, its body, and what a stranger and somebody with too small a role are told.
@@ -63,6 +69,7 @@ const ROWS: &[Row] = &[
         Status(404),
     ),
     ("readKey", Key, none, Status(404), Status(404)),
+    ("keyExamples", Key, none, Status(404), Status(404)),
     (
         "editKey",
         Key,
@@ -137,6 +144,7 @@ const ROWS: &[Row] = &[
         Status(404),
     ),
     ("readSettings", Organization, none, Status(404), Status(404)),
+    ("previewReach", Organization, none, Status(404), Status(404)),
     (
         "editSettings",
         Organization,
@@ -171,6 +179,23 @@ const ROWS: &[Row] = &[
         Status(404),
     ),
     ("deletePassword", User, none, Status(404), Status(404)),
+    ("listGroups", Of, none, Status(404), Status(404)),
+    (
+        "createGroup",
+        OfBody,
+        |of| json!({"organization_id": of, "name": "G"}),
+        Status(404),
+        Status(404),
+    ),
+    ("readGroup", Group, none, Status(404), Status(404)),
+    (
+        "editGroup",
+        Group,
+        |_| json!({"name": "H"}),
+        Status(404),
+        Status(404),
+    ),
+    ("deleteGroup", Group, none, Status(404), Status(404)),
     ("listRoles", Of, none, Status(404), Status(404)),
     (
         "createRole",
@@ -193,6 +218,44 @@ const ROWS: &[Row] = &[
     ("readProduct", Product, none, Allowed, Status(403)),
     ("listNotices", Of, none, Status(404), Status(404)),
     ("readNotice", Notice, empty, Status(404), Status(404)),
+    ("listNoticeChannels", Of, none, Status(404), Status(404)),
+    (
+        "createNoticeChannel",
+        OfBody,
+        |of| json!({"organization_id": of, "name": "x", "kind": "email", "recipients": ["a@example.org"]}),
+        Status(404),
+        Status(404),
+    ),
+    ("readNoticeChannel", Channel, none, Status(404), Status(404)),
+    (
+        "editNoticeChannel",
+        Channel,
+        |_| json!({"name": "y"}),
+        Status(404),
+        Status(404),
+    ),
+    (
+        "deleteNoticeChannel",
+        Channel,
+        none,
+        Status(404),
+        Status(404),
+    ),
+    (
+        "rotateNoticeChannel",
+        Channel,
+        empty,
+        Status(404),
+        Status(404),
+    ),
+    (
+        "testNoticeChannel",
+        Channel,
+        empty,
+        Status(404),
+        Status(404),
+    ),
+    ("listDeliveries", Channel, none, Status(404), Status(404)),
     ("listAudit", Of, none, Status(404), Status(404)),
     ("exportAudit", Of, none, Status(404), Status(404)),
     ("verifyAudit", Nothing, none, Status(403), Status(403)),
@@ -278,8 +341,10 @@ struct World {
     small: String,
     key: String,
     user: String,
+    group: String,
     role: String,
     notice: String,
+    channel: String,
 }
 
 impl World {
@@ -292,8 +357,15 @@ impl World {
         };
         let wish = json!({"email": "ada@example.org", "name": "Ada", "roles": [ADMINISTRATOR]});
         let user = id(native.post("/api/v1/users", &wish).await, "user");
+        let wish = json!({"name": "Crew", "members": [user], "roles": [ADMINISTRATOR]});
+        let group = id(native.post("/api/v1/groups", &wish).await, "group");
         let wish = json!({"product": "sample", "name": "Clerk", "scopes": [ORDERS]});
         let role = id(native.post("/api/v1/roles", &wish).await, "role");
+        let wish = json!({"name": "Hook", "kind": "webhook", "url": "https://example.org/hook"});
+        let channel = id(
+            native.post("/api/v1/notices/channels", &wish).await,
+            "channel",
+        );
         // A key that may not lie unused for a moment is told of at once.
         let notices = json!({"notices": {"soon_seconds": 60, "very_soon_seconds": 30, "refresh_divisor": 6, "unused_seconds": 0}});
         let settings = format!("/api/v1/organizations/{}/settings", native.home);
@@ -331,8 +403,10 @@ impl World {
             small,
             key,
             user,
+            group,
             role,
             notice,
+            channel,
         }
     }
 
@@ -342,8 +416,10 @@ impl World {
         let there = match about {
             Key => &self.key,
             User => &self.user,
+            Group => &self.group,
             Role => &self.role,
             Notice => &self.notice,
+            Channel => &self.channel,
             Product => "sample",
             Job => "purge",
             // Everybody knows their own organization: what must not show is whether there is another.
@@ -371,7 +447,12 @@ impl World {
             (&key["version"], &key["state"]),
             (&json!(1), &json!("active"))
         );
-        for (noun, id) in [("users", &self.user), ("roles", &self.role)] {
+        for (noun, id) in [
+            ("users", &self.user),
+            ("groups", &self.group),
+            ("roles", &self.role),
+            ("notices/channels", &self.channel),
+        ] {
             let thing = self
                 .native
                 .get(&format!("/api/v1/{noun}/{id}"))

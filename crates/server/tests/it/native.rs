@@ -219,7 +219,7 @@ async fn administrator(house: &House, organization: OrganizationId) -> String {
     secret(&issued)
 }
 
-fn secret(issued: &authority::keys::Issued) -> String {
+pub(crate) fn secret(issued: &authority::keys::Issued) -> String {
     match &issued.shown {
         authority::keys::Shown::Static { secret } => secret.expose().to_owned(),
         _ => panic!("not a static key"),

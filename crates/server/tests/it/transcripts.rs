@@ -7,10 +7,16 @@ use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
+use credential::secret::Digest;
 use serde_json::Value;
 
-use crate::dialects::secure_access;
+use crate::dialects::{
+    cortex, secure_access, securecloud, security_cloud_control, threat_response,
+};
 use crate::house::{Answer, House};
+
+/// The name of the time at which an exchange is played.
+const NOW: &str = "now";
 
 /// The most exchanges of one `@repeat`; above every limit that a transcript reaches.
 const MOST_REPEATS: usize = 1000;
@@ -19,12 +25,39 @@ testkit::on_each_engine! {
     async fn secure_access_keeps_what_its_contract_promises(database: testkit::Database) {
         play_all("secure_access", &database, async |house, name| secure_access::inhabit(house, name).await).await;
     }
+
+    async fn threat_response_keeps_what_its_contract_promises(database: testkit::Database) {
+        let inhabit = async |house: &House, name: &str| threat_response::inhabit(house, name).await;
+        play_furnished("threat_response", &database, &threat_response::settings(), inhabit).await;
+    }
+
+    async fn security_cloud_control_keeps_what_its_contract_promises(database: testkit::Database) {
+        play_all("security_cloud_control", &database, async |house, name| security_cloud_control::inhabit(house, name).await).await;
+    }
+
+    async fn securecloud_keeps_what_its_contract_promises(database: testkit::Database) {
+        play_all("securecloud", &database, async |house, name| securecloud::inhabit(house, name).await).await;
+    }
+
+    async fn cortex_keeps_what_its_contract_promises(database: testkit::Database) {
+        play_all("cortex", &database, async |house, name| cortex::inhabit(house, name).await).await;
+    }
 }
 
 /// Plays each file of a dialect in a house of its own.
 async fn play_all(
     dialect: &str,
     database: &testkit::Database,
+    inhabit: impl AsyncFn(&House, &str) -> BTreeMap<String, String>,
+) {
+    play_furnished(dialect, database, "", inhabit).await;
+}
+
+/// The same in a house with more settings.
+async fn play_furnished(
+    dialect: &str,
+    database: &testkit::Database,
+    settings: &str,
     inhabit: impl AsyncFn(&House, &str) -> BTreeMap<String, String>,
 ) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -41,7 +74,7 @@ async fn play_all(
     });
     files.sort();
     assert!(!files.is_empty(), "no transcripts in {}", folder.display());
-    let house = House::open(database).await;
+    let house = House::furnished(database, settings, |text| text).await;
     for file in files {
         let name = file.file_name().unwrap().to_string_lossy().into_owned();
         let text = std::fs::read_to_string(&file).unwrap();
@@ -64,6 +97,8 @@ struct Exchange {
     after: i64,
     repeat: usize,
     from: Option<IpAddr>,
+    /// What is known from then on, by name.
+    told: Vec<(String, String)>,
     method: String,
     target: String,
     headers: Vec<(String, String)>,
@@ -98,6 +133,10 @@ impl Exchange {
                 "after" => exchange.after = value.trim_end_matches(" s").parse().unwrap(),
                 "repeat" => exchange.repeat = value.parse().unwrap(),
                 "from" => exchange.from = Some(value.parse().unwrap()),
+                "let" => {
+                    let (name, text) = value.split_once(' ').unwrap();
+                    exchange.told.push((name.to_owned(), text.to_owned()));
+                }
                 other => panic!("{title}: unknown directive {other}"),
             }
         }
@@ -114,6 +153,11 @@ impl Exchange {
     async fn play(&self, house: &House, holes: &mut BTreeMap<String, String>, place: &str) {
         if self.after > 0 {
             house.pass(self.after).await;
+        }
+        let now = house.authority.now().millis();
+        holes.insert(NOW.to_owned(), now.to_string());
+        for (name, text) in &self.told {
+            holes.insert(name.clone(), filled(text, holes));
         }
         let target = filled(&self.target, holes);
         let headers: Vec<(String, String)> = self
@@ -173,7 +217,8 @@ fn headers_and_body<'a>(lines: impl Iterator<Item = &'a str>) -> (Vec<(String, S
     )
 }
 
-/// A text with its holes filled; `{{basic a b}}` is the Basic credential of two others.
+/// A text with its holes filled: `{{basic a b}}` is the Basic credential of two others, `{{sha256 a b}}` the hash of several
+/// one after the other, and `{{now -5000}}` five seconds ago in milliseconds.
 fn filled(text: &str, holes: &BTreeMap<String, String>) -> String {
     let mut whole = String::new();
     let mut rest = text;
@@ -190,6 +235,17 @@ fn filled(text: &str, holes: &BTreeMap<String, String>) -> String {
         match hole.split(' ').collect::<Vec<_>>().as_slice() {
             ["basic", id, secret] => {
                 whole.push_str(&BASE64.encode(format!("{}:{}", value(id), value(secret))))
+            }
+            ["sha256", names @ ..] => {
+                let text: String = names.iter().map(|name| value(name).as_str()).collect();
+                let digest = Digest::of(&text);
+                let digits = digest.as_bytes().iter();
+                whole.extend(digits.map(|byte| format!("{byte:02x}")));
+            }
+            [name, shift] if *name == NOW => {
+                let (now, shift): (i64, i64) =
+                    (value(NOW).parse().unwrap(), shift.parse().unwrap());
+                whole.push_str(&(now + shift).to_string());
             }
             ["x", times] => whole.push_str(&"x".repeat(times.parse().unwrap())),
             [name] => whole.push_str(value(name)),
@@ -250,6 +306,9 @@ fn check_value(
                 .strip_prefix("{{")
                 .and_then(|rest| rest.strip_suffix("}}"));
             let Some(hole) = hole.filter(|hole| !hole.contains("}}")) else {
+                if let Some((hole, within)) = shaped(promised, got, holes) {
+                    return check_value(&hole, &within, holes, at, place);
+                }
                 return assert_eq!(got, &Value::from(filled(promised, holes)), "{place}\n{at}");
             };
             let (name, shape) = hole.split_once(':').unwrap_or((hole, ""));
@@ -267,28 +326,47 @@ fn check_value(
     }
 }
 
+/// The one hole with a shape in a promised text, and what stands in its place.
+fn shaped(promised: &str, got: &Value, holes: &BTreeMap<String, String>) -> Option<(Value, Value)> {
+    let (before, rest) = promised.split_once("{{")?;
+    let (hole, after) = rest.split_once("}}")?;
+    hole.split_once(':')?;
+    let got = got.as_str()?.strip_prefix(before)?;
+    let within = got.strip_suffix(&*filled(after, holes))?;
+    Some((Value::from(format!("{{{{{hole}}}}}")), Value::from(within)))
+}
+
 /// Whether a value has a shape that a hole names.
 fn fits(shape: &str, value: &Value, text: &str) -> bool {
     let all =
         |length: usize, good: fn(char) -> bool| text.len() == length && text.chars().all(good);
-    let parts = |lengths: &[usize], between: char| {
-        let parts: Vec<&str> = text.split(between).collect();
-        parts.len() == lengths.len()
-            && parts
-                .iter()
-                .zip(lengths)
-                .all(|(part, length)| part.len() == *length)
-    };
+    let parts = |lengths: &[usize], between: char| parts_of(text, lengths, between);
     match shape {
         "" => true,
         "text" => value.is_string() && !text.is_empty(),
         "number" => value.is_u64(),
         "uuid" => parts(&[8, 4, 4, 4, 12], '-'),
         "hex32" => all(32, |c| c.is_ascii_digit() || ('a'..='f').contains(&c)),
+        "client" => text
+            .strip_prefix("client-")
+            .is_some_and(|rest| parts_of(rest, &[8, 4, 4, 4, 12], '-')),
+        "password" => all(54, |c| c.is_ascii_alphanumeric() || c == '-' || c == '_'),
+        "millis" => parts(&[4, 2, 2 + "T00:00:00.000Z".len()], '-') && text.ends_with('Z'),
+        "key" => all(128, |c| c.is_ascii_alphanumeric()),
         "secret" => all(44, |c| c.is_ascii_alphanumeric()),
         "jwt" => text.split('.').count() == 3 && text.starts_with("eyJ"),
         "time" => parts(&[4, 2, 2 + "T00:00:00Z".len()], '-') && text.ends_with('Z'),
+        "nanoseconds" => {
+            parts(&[4, 2, 2 + "T00:00:00.000000000Z".len()], '-') && text.ends_with('Z')
+        }
         "seconds" => text.parse::<u32>().is_ok_and(|seconds| seconds > 0),
         other => panic!("no shape is called {other}"),
     }
+}
+
+/// Whether a text consists of parts of these lengths.
+fn parts_of(text: &str, lengths: &[usize], between: char) -> bool {
+    let parts: Vec<&str> = text.split(between).collect();
+    let fit = |(part, length): (&&str, &usize)| part.len() == *length;
+    parts.len() == lengths.len() && parts.iter().zip(lengths).all(fit)
 }

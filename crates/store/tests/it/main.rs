@@ -3,9 +3,12 @@
 
 mod audit;
 mod change;
+mod channels;
 mod compare;
+mod deliveries;
 mod families;
 mod feed;
+mod groups;
 mod idempotency;
 mod issuance;
 mod keys;

@@ -11,6 +11,7 @@ use store::tokens::RevokedToken;
 use store::{Found, args};
 use testkit::{Database, on_each_engine};
 
+use crate::channels::webhook_channel;
 use crate::world::{NOW, World, after, entropy, product, vault};
 
 on_each_engine! {
@@ -20,6 +21,7 @@ on_each_engine! {
         let tampered = world.written_key("tampered").await;
         world.sql("UPDATE api_key SET comment = '' WHERE id = $1", args![tampered.id.to_string()]).await;
         let (family, user, role) = (world.family(&key), world.user("a@x.org"), world.role("Role"));
+        let group = world.group("Group");
         let token = RevokedToken {
             id: TokenId::from_bytes([2; 16]), organization: key.organization, key: key.id, expires_at: after(9), at: NOW,
         };
@@ -30,12 +32,14 @@ on_each_engine! {
             change.insert_user(&user, Action::UserCreated, NO_DETAIL)?;
             change.set_password(user.id, "hash")?;
             change.insert_role(&role, Action::RoleCreated, NO_DETAIL)?;
+            change.insert_group(&group, Action::GroupCreated, NO_DETAIL)?;
             change.revoke_token(&token, NO_DETAIL)?;
             for organization in [None, own] {
                 let value = "1".to_owned();
                 change.put_setting(Setting { name: "x".to_owned(), organization, value, version: 0 }, NO_DETAIL)?;
             }
             let (digest, body) = ("d".to_owned(), "b".to_owned());
+            change.insert_channel(&webhook_channel(1, key.organization), NO_DETAIL)?;
             change.put_catalog(Catalog { product: product("demo"), digest, body, version: 0 }, NO_DETAIL)?;
             let signing = SigningKey {
                 kid: "k".to_owned(), algorithm: "ES256".to_owned(), public: vec![], private: vec![1].into(),

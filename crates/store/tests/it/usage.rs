@@ -2,9 +2,12 @@
 
 use std::sync::Arc;
 
+use credential::event::Action;
 use credential::id::KeyId;
+use credential::name::ProductName;
 use credential::time::Span;
-use store::usage::{HourlyUsage, Usage};
+use store::change::NO_DETAIL;
+use store::usage::{Calls, HourlyUsage, MAX_AGENTS, OTHER_AGENT, Usage};
 use testkit::{Database, on_each_engine};
 
 use crate::world::{NOW, World, after};
@@ -75,5 +78,65 @@ on_each_engine! {
         assert_eq!(world.store.purge_hourly_usage(before, 10).await.expect("purged"), 1);
         let left = world.view(move |view| view.hourly_usage(key, NOW - Span::from_hours(2), before + Span::from_hours(1), 9));
         assert_eq!(left.await, vec![hour(2, 1)]);
+    }
+}
+
+on_each_engine! {
+    async fn calls_are_added_up_for_their_organization_and_purged(database: Database) {
+        let world = World::new(&database).await;
+        let key = world.key("counted");
+        let (id, organization, product) = (key.id, key.organization, key.product.clone());
+        world.change(move |change| change.insert_key(&key, false, Action::KeyCreated, NO_DETAIL)).await;
+        let call = |hours: i64, path: &str, agent: &str, uses| Calls {
+            key: id,
+            hour: HourlyUsage::hour_of(NOW + Span::from_hours(hours)),
+            verb: "GET".to_owned(),
+            path: path.to_owned(),
+            status: 200,
+            agent: agent.to_owned(),
+            uses,
+        };
+        let stranger = Calls { key: KeyId::from_bytes([9; 16]), ..call(0, "/a", "x", 1) };
+        world.store.note_calls(vec![call(0, "/a", "x", 1), call(1, "/a", "x", 2), stranger]).await.expect("noted");
+        world.store.note_calls(vec![call(1, "/a", "x", 3), call(1, "/b", "x", 1)]).await.expect("noted");
+        let counts = async |from: i64, before: i64| {
+            let (from, before) = (call(from, "", "", 0).hour, call(before, "", "", 0).hour);
+            let product = product.clone();
+            let counts = world.view(move |view| view.call_counts(organization, &product, from, before)).await;
+            counts.into_iter().map(|count| (count.key_name, count.path, count.uses)).collect::<Vec<_>>()
+        };
+        let told = |path: &str, uses| ("counted".to_owned(), path.to_owned(), uses);
+        assert_eq!(counts(0, 2).await, [told("/a", 6), told("/b", 1)]);
+        assert_eq!(counts(0, 1).await, [told("/a", 1)]);
+        let (elsewhere, other) = (organization, ProductName::new("other").expect("a name"));
+        let (from, before) = (call(0, "", "", 0).hour, call(2, "", "", 0).hour);
+        assert_eq!(world.view(move |view| view.call_counts(elsewhere, &other, from, before)).await, []);
+        assert_eq!(world.store.purge_calls(call(1, "", "", 0).hour, 10).await.expect("purged"), 2);
+        assert_eq!(counts(0, 2).await, [told("/a", 5), told("/b", 1)]);
+    }
+
+    async fn a_client_that_invents_names_fills_no_table(database: Database) {
+        let world = World::new(&database).await;
+        let key = world.key("noisy");
+        let (id, organization, product) = (key.id, key.organization, key.product.clone());
+        world.change(move |change| change.insert_key(&key, false, Action::KeyCreated, NO_DETAIL)).await;
+        let hour = HourlyUsage::hour_of(NOW);
+        for flush in 0..5 {
+            let calls = (0..10).map(|number| Calls {
+                key: id,
+                hour,
+                verb: "GET".to_owned(),
+                path: "/a".to_owned(),
+                status: 200,
+                agent: format!("x/{flush}.{number}"),
+                uses: 1,
+            });
+            world.store.note_calls(calls.collect()).await.expect("noted");
+        }
+        let before = hour + Span::from_hours(1);
+        let counts = world.view(move |view| view.call_counts(organization, &product, hour, before)).await;
+        assert_eq!(counts.len(), MAX_AGENTS + 1);
+        let others = counts.iter().find(|count| count.agent == OTHER_AGENT).expect("the rest counts");
+        assert_eq!(others.uses, 50 - MAX_AGENTS as u64);
     }
 }

@@ -155,6 +155,43 @@ fn a_resource_asked_for_alone_must_be_reached() {
 }
 
 #[test]
+fn some_resource_is_enough_only_for_who_asks_so_and_holds_all_scopes_on_one() {
+    let on = |text: &str, id: &str| {
+        let listed = Resources::listed("account", [id.to_owned()]).unwrap();
+        Rights::of_scopes(&[scope(text)], &listed, DOTTED)
+    };
+    let one = on("a:read", "1");
+    let wanted = [scope("a:read"), scope("b:read")];
+    let ask = |scopes, somewhere, resource| Ask {
+        scopes,
+        somewhere,
+        resource,
+        ..Ask::default()
+    };
+    let lacking = Denial::Scope(scope("b:read"));
+    for (rights, ask, denial) in [
+        (&one, ask(&wanted[..1], true, None), None),
+        (&one, ask(&wanted[..1], false, None), Some(Denial::Resource)),
+        (&one, ask(&wanted[..], true, None), Some(lacking)),
+        // A resource that is named counts, whatever else would be enough.
+        (
+            &one,
+            ask(&wanted[..1], true, Some("account:2")),
+            Some(Denial::Resource),
+        ),
+        (
+            &Rights::none(DOTTED),
+            ask(&[], true, None),
+            Some(Denial::Resource),
+        ),
+        (&one, ask(&[], true, None), None),
+    ] {
+        let verdict = decide(&active(), rights, GOOD, &ask, at(0));
+        assert_eq!(denied(verdict), denial, "{ask:?}");
+    }
+}
+
+#[test]
 fn a_valid_verdict_tells_whose_key_it_is() {
     let key = Key {
         expires_at: Some(at(10)),
@@ -195,5 +232,6 @@ fn ask<'a>(scopes: &'a [Scope], resource: &'a str, from: Option<std::net::IpAddr
         scopes,
         resource: Some(resource),
         from,
+        ..Ask::default()
     }
 }

@@ -17,7 +17,7 @@ proptest! {
         times in proptest::collection::vec(0_i64..400, 2..40),
     ) {
         let scopes: Vec<Scope> = scopes.into_iter().map(scope).collect();
-        let ask = Ask { scopes: &scopes, resource, from: from.map(|ip| ip.parse().unwrap()) };
+        let ask = Ask { scopes: &scopes, resource, from: from.map(|ip| ip.parse().unwrap()), ..Ask::default() };
         let standing = Standing { organization, owner };
         let is_valid = |now| {
             prove(&key, &Digest::of(secret), now).is_some()

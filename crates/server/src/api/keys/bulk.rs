@@ -72,12 +72,13 @@ async fn create(
         return Err(Problem::new(ProblemKind::InvalidHeader)
             .because("The header Idempotency-Key goes with one key at a time; a bulk creation that is in doubt is looked up by name."));
     }
+    let world = api.authority.world();
     let wishes = command
         .body
         .items
         .into_iter()
-        .map(NewKey::command)
-        .collect();
+        .map(|key| key.command(&world))
+        .collect::<Result<_, _>>()?;
     let made = api
         .authority
         .create_keys(&caller, wishes)

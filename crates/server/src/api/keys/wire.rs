@@ -5,11 +5,14 @@ use authority::{UsageRow, World};
 use credential::grant::Grants;
 use credential::key::{Credential, Key, Kind, State};
 use credential::limit::Limit;
-use credential::time::Instant;
+use credential::time::{Instant, Span};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::api::wire::{MakerView, Reach, ReachShape, Time};
+
+/// How long before its expiry a key is one that expires soon: long enough for whoever looks once a month.
+const SOON: Span = Span::from_days(30);
 
 /// How a key is proven.
 #[derive(Debug, Clone, Copy, ToSchema)]
@@ -90,6 +93,8 @@ pub(in crate::api) struct KeyView {
     /// It is good before this moment; `null` is for good.
     #[schema(required)]
     expires_at: Option<Time>,
+    /// Whether that comes within 30 days.
+    expires_soon: bool,
     /// The person it depends on.
     #[schema(required, format = "uuid")]
     owner_id: Option<String>,
@@ -231,6 +236,7 @@ impl KeyView {
                 state
             },
             expires_at: key.expires_at.map(Time),
+            expires_soon: !key.is_revoked() && key.expires_within(SOON, now),
             owner_id: key.owner.map(|owner| owner.to_string()),
             created_at: Time(key.created_at),
             created_by: key.created_by.into(),

@@ -1,11 +1,12 @@
 //! Keys on the wire, as requests wish for them.
 
+use authority::World;
 use authority::keys::{CreateKey, EditKey, Expiry, Wish};
 use credential::id::{OrganizationId, RoleId, UserId};
 use credential::key::{Addresses, BadAddresses, ExpiryChange, Kind};
 use credential::limit::Limit;
 use credential::role::{Comment, Name, ProductName};
-use credential::time::Span;
+use credential::time::{Span, Term};
 use serde::de::Error;
 use serde::{Deserialize, Deserializer};
 use utoipa::ToSchema;
@@ -60,14 +61,37 @@ pub(in crate::api) struct NewKey {
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Option<Time>)]
     expires_at: Option<Option<Time>>,
+    /// How long it is good, instead of `expires_at`: a period of its product by name, or days, such as `90d`.
+    #[schema(min_length = 1, max_length = 100, example = "90d")]
+    expires_in: Option<String>,
     /// The person it depends on, where the product asks for one; absent, the caller, if a person.
     #[schema(value_type = Option<String>, format = "uuid")]
     owner_id: Option<UserId>,
 }
 
 impl NewKey {
-    pub(in crate::api) fn command(self) -> CreateKey {
-        CreateKey {
+    /// The command. A role that asks for its reach by name is not given everywhere because nothing was said.
+    pub(in crate::api) fn command(self, world: &World) -> Result<CreateKey, Problem> {
+        let refused = |member: &str, why: &str| {
+            Problem::new(ProblemKind::InvalidMember)
+                .because(format!("The member {member}: {why}."))
+                .at(member, why)
+        };
+        let asks = |wish: &RoleWish| {
+            let product = world.product(&self.product);
+            wish.resources.is_none()
+                && product.is_some_and(|product| product.named_reach.contains(&wish.id))
+        };
+        if self.resources.is_none() && self.roles.iter().any(asks) {
+            return Err(refused(
+                "/roles",
+                "one of them is given only with its resources, listed or \"all\"",
+            ));
+        }
+        if self.expires_at.is_some() && self.expires_in.is_some() {
+            return Err(refused("/expires_in", "it does not go with expires_at"));
+        }
+        Ok(CreateKey {
             organization: self.organization_id,
             product: self.product,
             kind: self.kind,
@@ -76,13 +100,14 @@ impl NewKey {
             grants: wish(self.roles, self.scopes, &self.resources.unwrap_or_default()),
             addresses: self.addresses,
             limits: self.limits,
-            expiry: match self.expires_at {
-                None => Expiry::Default,
-                Some(None) => Expiry::Never,
-                Some(Some(Time(at))) => Expiry::At(at),
+            expiry: match (self.expires_at, self.expires_in) {
+                (Some(None), _) => Expiry::Never,
+                (Some(Some(Time(at))), _) => Expiry::At(at),
+                (None, Some(text)) => life(text),
+                (None, None) => Expiry::Default,
             },
             owner: self.owner_id,
-        }
+        })
     }
 }
 
@@ -145,6 +170,15 @@ impl KeyEdit {
                 .expires_at
                 .map(|at| at.map_or(ExpiryChange::Never, |Time(at)| ExpiryChange::At(at))),
         })
+    }
+}
+
+/// Days such as `90d`, or else the name of a period.
+fn life(text: String) -> Expiry {
+    let days = text.strip_suffix('d').and_then(|days| days.parse().ok());
+    match days {
+        Some(days) => Expiry::In(Term::Days(days)),
+        None => Expiry::Period(text),
     }
 }
 

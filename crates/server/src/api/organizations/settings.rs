@@ -1,9 +1,10 @@
 //! What an organization chooses for itself: `/api/v1/organizations/{id}/settings`.
 
-use authority::organizations::OrganizationSettings;
+use authority::organizations::{EditSettings, OrganizationSettings};
+use authority::reach::Cut;
 use axum::extract::State;
 use axum::response::Response;
-use credential::id::OrganizationId;
+use credential::id::{KeyId, OrganizationId};
 use credential::notice::Policy;
 use credential::time::Span;
 use http::StatusCode;
@@ -12,12 +13,15 @@ use utoipa::ToSchema;
 
 use crate::api::answer::{Says, json};
 use crate::api::refusal::problem;
-use crate::api::request::{By, Command, Id, IfMatch};
+use crate::api::request::{By, Command, Id, IfMatch, Query};
 use crate::api::{Api, Served};
 use crate::problem::Problem;
 
 pub(super) fn serve(served: Served) -> Served {
-    served.at(__path_read, read).at(__path_edit, edit)
+    served
+        .at(__path_read, read)
+        .at(__path_edit, edit)
+        .at(__path_preview, preview)
 }
 
 /// When people are told of keys that will end or lie unused.
@@ -43,6 +47,8 @@ struct NoticePolicy {
 struct Settings {
     /// Notices about keys.
     notices: NoticePolicy,
+    /// Whether what keys, people and groups reach among the data of a product is enforced.
+    enforce_reach: bool,
     /// Counts the changes; 0 while nobody has chosen anything.
     version: i64,
 }
@@ -60,8 +66,10 @@ struct ChangedSettings {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct SettingsEdit {
-    /// Notices about keys.
-    notices: NoticePolicy,
+    /// Notices about keys; absent, they stay.
+    notices: Option<NoticePolicy>,
+    /// Whether reaches are enforced; absent, that stays.
+    enforce_reach: Option<bool>,
 }
 
 impl From<&OrganizationSettings> for Settings {
@@ -75,6 +83,7 @@ impl From<&OrganizationSettings> for Settings {
                 refresh_divisor: policy.refresh_divisor,
                 unused_seconds: policy.unused.map(seconds),
             },
+            enforce_reach: settings.enforce_reach,
             version: settings.version,
         }
     }
@@ -108,17 +117,19 @@ async fn edit(
     IfMatch(version): IfMatch,
     command: Command<SettingsEdit>,
 ) -> Result<Response, Problem> {
-    let wish = command.body.notices;
     let span = |seconds: u32| Span::from_secs(i64::from(seconds));
-    let policy = Policy {
-        soon: span(wish.soon_seconds),
-        very_soon: span(wish.very_soon_seconds),
-        refresh_divisor: wish.refresh_divisor,
-        unused: wish.unused_seconds.map(span),
+    let wish = EditSettings {
+        notices: command.body.notices.map(|wish| Policy {
+            soon: span(wish.soon_seconds),
+            very_soon: span(wish.very_soon_seconds),
+            refresh_divisor: wish.refresh_divisor,
+            unused: wish.unused_seconds.map(span),
+        }),
+        enforce_reach: command.body.enforce_reach,
     };
     let done = api
         .authority
-        .set_notice_policy(&caller, id, policy, version)
+        .edit_organization_settings(&caller, id, wish, version)
         .await
         .map_err(problem)?;
     let body = ChangedSettings {
@@ -126,4 +137,71 @@ async fn edit(
         revision: done.revision,
     };
     Ok(json(StatusCode::OK, &body)?.version(done.value.version))
+}
+
+/// Who would reach less where reaches are enforced.
+#[derive(Debug, Serialize, ToSchema)]
+struct Cuts {
+    /// Keys that would.
+    keys: Vec<CutView>,
+    /// People who would; told with the first part only.
+    users: Vec<CutView>,
+    /// Where the next part begins, if not all keys were looked at.
+    #[schema(required, format = "uuid")]
+    next: Option<String>,
+}
+
+/// What one of them would no longer reach, or not all of.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Cut)]
+struct CutView {
+    /// The key or the person.
+    #[schema(format = "uuid")]
+    id: String,
+    /// What people call it.
+    name: String,
+    /// The product.
+    product: String,
+    /// Kinds of resource of which only the listed ones would be reached.
+    limited: Vec<String>,
+    /// Kinds of resource of which nothing would be reached.
+    lost: Vec<String>,
+}
+
+impl<Id: ToString> From<&Cut<Id>> for CutView {
+    fn from(cut: &Cut<Id>) -> Self {
+        Self {
+            id: cut.id.to_string(),
+            name: cut.name.clone(),
+            product: cut.product.as_str().to_owned(),
+            limited: cut.limited.clone(),
+            lost: cut.lost.clone(),
+        }
+    }
+}
+
+/// Tells who would reach less if reaches were enforced, and changes nothing.
+#[utoipa::path(get, path = "/api/v1/organizations/{id}/settings/reach-preview", tag = "organizations", operation_id = "previewReach",
+    params(("id" = String, Path, format = "uuid", description = "The organization."),
+        ("after" = Option<String>, Query, format = "uuid", description = "Where the part before says that it goes on.")),
+    responses((status = 200, description = "Who would reach less.", body = Cuts)))]
+async fn preview(
+    State(api): State<Api>,
+    By(caller): By,
+    Id(id): Id<OrganizationId>,
+    mut query: Query,
+) -> Result<Response, Problem> {
+    let after = query.take::<KeyId>("after", "the id of a key")?;
+    query.finish()?;
+    let told = api
+        .authority
+        .preview_reach(&caller, id, after)
+        .await
+        .map_err(problem)?;
+    let body = Cuts {
+        keys: told.keys.iter().map(Into::into).collect(),
+        users: told.users.iter().map(Into::into).collect(),
+        next: told.next.map(|next| next.to_string()),
+    };
+    json(StatusCode::OK, &body)
 }

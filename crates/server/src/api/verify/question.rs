@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::net::IpAddr;
 
+use authority::signed::{Covered, Signature};
 use credential::scope::Scope;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Error, MapAccess, Visitor};
@@ -62,16 +63,47 @@ pub(super) enum Proof<'a> {
     /// Nonce, timestamp and a hash over them, in the headers that Cortex gives them.
     Cortex {
         #[serde(default)]
-        #[expect(dead_code, reason = "the proof covers none of it yet")]
         method: Option<Cow<'a, str>>,
         #[serde(default)]
-        #[expect(dead_code, reason = "the proof covers none of it yet")]
         url: Option<Cow<'a, str>>,
-        #[serde(default)]
-        #[expect(dead_code, reason = "the proof covers none of it yet")]
-        body_sha256: Option<Cow<'a, str>>,
+        #[serde(default, deserialize_with = "sha256")]
+        body_sha256: Option<[u8; 32]>,
         headers: Headers,
     },
+}
+
+impl Proof<'_> {
+    /// The signature, and the request that it came with if all of that is told.
+    pub(super) fn signature(&self) -> Signature<'_> {
+        let Proof::Cortex {
+            method,
+            url,
+            body_sha256,
+            headers,
+        } = self;
+        let request = method.as_deref().zip(url.as_deref()).zip(*body_sha256);
+        Signature {
+            id: headers.get("x-xdr-auth-id"),
+            nonce: headers.get("x-xdr-nonce"),
+            timestamp: headers.get("x-xdr-timestamp"),
+            hash: headers.get("authorization"),
+            request: request.map(|((method, url), body)| Covered {
+                method,
+                path: path_of(url),
+                body,
+            }),
+        }
+    }
+}
+
+/// The path and query of a URL: the same request is asked about with and without its host.
+fn path_of(url: &str) -> &str {
+    match url.split_once("://") {
+        Some((_, rest)) if !url.starts_with('/') => {
+            rest.find('/').map_or("/", |slash| &rest[slash..])
+        }
+        _ => url,
+    }
 }
 
 /// The headers of a request as an object; names in any letter case.
@@ -165,6 +197,26 @@ fn resource<'de: 'a, 'a, D: Deserializer<'de>>(
     }
 }
 
+fn sha256<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<[u8; 32]>, D::Error> {
+    let Some(text) = Option::<Cow<'de, str>>::deserialize(deserializer)? else {
+        return Ok(None);
+    };
+    let mut digest = [0; 32];
+    let digits = text.as_bytes();
+    let digit = |digit: u8| char::from(digit).to_digit(16);
+    let read = digits.len() == 2 * digest.len()
+        && digest.iter_mut().zip(digits.chunks(2)).all(|(byte, pair)| {
+            let both = digit(pair[0]).zip(digit(pair[1]));
+            both.and_then(|(high, low)| u8::try_from(high << 4 | low).ok())
+                .map(|read| *byte = read)
+                .is_some()
+        });
+    match read {
+        true => Ok(Some(digest)),
+        false => Err(D::Error::custom("expected 64 hexadecimal digits")),
+    }
+}
+
 fn cost<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
     let cost = Option::<u64>::deserialize(deserializer)?;
     if cost.is_some_and(|cost| cost > MAX_COST) {
@@ -207,6 +259,17 @@ mod tests {
     }
 
     #[test]
+    fn a_url_is_its_path_and_query_wherever_it_is_asked_for() {
+        for (url, path) in [
+            ("/a?b=c://d/e", "/a?b=c://d/e"),
+            ("https://api.example/a?b", "/a?b"),
+            ("https://api.example", "/"),
+        ] {
+            assert_eq!(path_of(url), path, "{url}");
+        }
+    }
+
+    #[test]
     fn a_question_needs_a_credential_and_knows_its_other_members() {
         assert!(read(r#"{"credential": "x"}"#).is_ok());
         assert!(
@@ -226,6 +289,7 @@ mod tests {
             r#"{"credential": "x", "resource": ""}"#,
             r#"{"credential": "x", "scopes": ["a b"]}"#,
             r#"{"credential": {"scheme": "mtls"}}"#,
+            r#"{"credential": {"scheme": "cortex", "headers": {}, "body_sha256": "e3b0"}}"#,
             r#"{"credential": {"scheme": "cortex", "headers": {"A": "1", "a": "2"}}}"#,
         ] {
             assert!(read(bad).is_err(), "{bad}");

@@ -62,7 +62,9 @@ pub(super) struct ProofShape {
     method: Option<String>,
     /// Its URL.
     url: Option<String>,
-    /// SHA-256 of its body, in hexadecimal.
+    /// SHA-256 of its body, in hexadecimal. Where method, URL or this is missing, the signature is good once, whatever
+    /// `signed_requests.replay` says.
+    #[schema(pattern = "^[0-9A-Fa-f]{64}$")]
     body_sha256: Option<String>,
     /// Its headers: for `cortex`, `x-xdr-auth-id`, `x-xdr-nonce`, `x-xdr-timestamp` and `authorization`.
     headers: std::collections::BTreeMap<String, String>,

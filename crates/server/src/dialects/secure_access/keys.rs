@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use authority::keys::{CreateKey, Issued, Outcome, Shown};
 use authority::verify::{self, Presented, Question, Valid};
-use authority::{Authority, Caller};
+use authority::{Authority, Call, Caller};
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::Response;
@@ -54,8 +54,11 @@ pub(super) async fn create(State(authority): State<Authority>, request: Request)
             grants: meant.grants,
             addresses: meant.addresses.unwrap_or_default(),
             limits: Vec::new(),
-            // The person behind the administering key answers for what it makes.
-            owner: admin.valid.live.key.owner,
+            // The person behind the administering key answers for what it makes; in an organization that the key's own
+            // manages, the key does, since the person is none of its people.
+            owner: (admin.valid.live.key.organization == admin.valid.organization())
+                .then_some(admin.valid.live.key.owner)
+                .flatten(),
         };
         let outcome = authority
             .create_key(&admin.caller, command, None, |_| Vec::new())
@@ -206,7 +209,13 @@ impl<'a> Admin<'a> {
         let product = product()?;
         let page = self
             .authority
-            .managed_keys(&self.caller, &product, offset, most)
+            .managed_keys(
+                &self.caller,
+                self.caller.organization,
+                &product,
+                offset,
+                most,
+            )
             .await?;
         let world = self.authority.world();
         let ids: Vec<KeyId> = page.keys.iter().map(|key| key.id).collect();
@@ -263,7 +272,7 @@ impl<'a> Admin<'a> {
 }
 
 /// Who calls: the bearer of an access token of this product that holds the scope.
-async fn caller(
+pub(super) async fn caller(
     authority: &Authority,
     head: &Parts,
     arrival: &Arrival,
@@ -281,6 +290,7 @@ async fn caller(
         scopes: &scopes,
         from: arrival.client,
         route: edge::route(head),
+        call: head.extensions.get::<Arc<Call>>().map(|call| &**call),
         ..Question::bearer("")
     };
     let (caller, valid) = authority.caller(&question, &arrival.request_id).await?;

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use authority::Authority;
-use authority::tokens::{NoToken, TokenRequest};
+use authority::tokens::{NoToken, OfSubject, TokenRequest};
+use authority::{Authority, Call};
 use axum::extract::{Request, State};
 use axum::response::Response;
 use credential::secret::Secret;
@@ -68,10 +68,15 @@ async fn issue(authority: &Authority, request: Request) -> Result<Response, No> 
     let subject =
         |key: &credential::key::Key, number: i64| format!("org/{number}/client/{}", key.id);
     let issued = authority
-        .issue_token(&asked, subject)
+        .issue_token_with(
+            &asked,
+            &OfSubject(subject),
+            head.extensions.get::<Arc<Call>>().map(|call| &**call),
+        )
         .await?
         .map_err(|no| match no {
             NoToken::Client(denial) => (&denial).into(),
+            NoToken::Secret => No::of(StatusCode::UNAUTHORIZED),
             NoToken::Organization => No::of(StatusCode::FORBIDDEN),
             NoToken::Scope(_) => {
                 No::bad_request("The key does not hold this scope.").code("invalid_scope")

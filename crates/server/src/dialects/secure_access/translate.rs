@@ -88,6 +88,16 @@ fn moment(text: &str) -> Result<Option<Instant>, No> {
     if text.is_empty() {
         return Ok(None);
     }
+    match time(text) {
+        Some(at) => Ok(Some(at)),
+        None => Err(No::bad_request(
+            "expireAt: expected a time such as 2030-01-31T00:00:00Z, or nothing for never",
+        )),
+    }
+}
+
+/// A time as ISO 8601 writes it, or a date; without an offset in UTC.
+pub(super) fn time(text: &str) -> Option<Instant> {
     let at = text.parse::<Timestamp>().ok().or_else(|| {
         let local = text.parse::<DateTime>().ok()?;
         local
@@ -95,12 +105,7 @@ fn moment(text: &str) -> Result<Option<Instant>, No> {
             .ok()
             .map(|zoned| zoned.timestamp())
     });
-    match at {
-        Some(at) => Ok(Some(Instant::from_millis(at.as_millisecond()))),
-        None => Err(No::bad_request(
-            "expireAt: expected a time such as 2030-01-31T00:00:00Z, or nothing for never",
-        )),
-    }
+    at.map(|at| Instant::from_millis(at.as_millisecond()))
 }
 
 /// A key as they show it. `used` is when it was last used; a key that never was shows when it was made, since clients

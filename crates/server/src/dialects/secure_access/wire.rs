@@ -64,5 +64,78 @@ pub(super) struct Token<'a> {
     pub(super) expires_in: i64,
 }
 
+/// A report of calls.
+#[derive(Serialize)]
+pub(super) struct Report {
+    pub(super) from: String,
+    pub(super) to: String,
+    pub(super) count: u64,
+    pub(super) items: Vec<Calls>,
+}
+
+/// The calls of one group.
+#[derive(Serialize)]
+pub(super) struct Calls {
+    pub(super) count: u64,
+    #[serde(flatten)]
+    item: Item,
+}
+
+impl Calls {
+    /// Counts a group.
+    pub(super) fn of(item: Item) -> Self {
+        let (Item::Key { requests, .. }
+        | Item::Program { requests, .. }
+        | Item::Status { requests, .. }) = &item;
+        let count = requests.iter().map(|requests| requests.count).sum();
+        Self { count, item }
+    }
+}
+
+/// What calls are grouped by.
+#[derive(Serialize)]
+#[serde(untagged, rename_all_fields = "camelCase")]
+pub(super) enum Item {
+    /// A key.
+    Key {
+        key_id: String,
+        key_name: String,
+        requests: Vec<Requests>,
+    },
+    /// A program.
+    Program {
+        user_agent: String,
+        requests: Vec<Requests>,
+    },
+    /// The status of the answers.
+    Status {
+        status_code: String,
+        requests: Vec<Requests>,
+    },
+}
+
+/// Calls of one path and method.
+#[derive(Serialize)]
+pub(super) struct Requests {
+    pub(super) path: String,
+    pub(super) verb: String,
+    pub(super) count: u64,
+}
+
+/// How many calls there were.
+#[derive(Serialize)]
+pub(super) struct Summary {
+    pub(super) data: Totals,
+}
+
+/// How many were answered with what was asked for, and how many with an error.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Totals {
+    pub(super) total: u64,
+    pub(super) successful_requests: u64,
+    pub(super) failed_requests: u64,
+}
+
 /// What a success says of itself.
 pub(super) const SUCCESS: &str = "success";

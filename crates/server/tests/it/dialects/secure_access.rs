@@ -1,5 +1,7 @@
 //! What the dialect of Secure Access promises and no transcript can say: what time, people and crowds do.
 
+mod scopes;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -11,7 +13,7 @@ use credential::grant::Resources;
 use credential::id::{OrganizationId, UserId};
 use credential::key::{Addresses, Kind};
 use credential::name::{Comment, Name, ProductName};
-use credential::organization::Email;
+use credential::organization::{Email, OrganizationKind};
 use serde_json::{Value, json};
 use testkit::{Database, Engine};
 
@@ -232,6 +234,91 @@ testkit::on_each_engine! {
         assert_eq!((count(200), count(429)), (100, 50));
     }
 
+    async fn what_a_managers_key_opens_in_a_managed_organization_is_that_ones(database: Database) {
+        let house = House::open(&database).await;
+        let manager = house.organization_of("Manager", OrganizationKind::Manager, None).await;
+        let child = house.organization_of("Child", OrganizationKind::Managed, Some(manager)).await;
+        let roaming = ["deployments.roamingcomputers:read"];
+        let key = house.key(manager, "secure_access", Kind::Client, "roamer", &roaming).await;
+        let number = house.authority.world().organization(child).unwrap().number.to_string();
+        let headers = [("Authorization".to_owned(), basic(&client(&key))), ("X-Umbrella-OrgId".to_owned(), number.clone())];
+        let bought = house.ask("POST", TOKEN, &headers, "", None).await.json();
+        let bearer = format!("Bearer {}", bought["access_token"].as_str().unwrap());
+        let answer = call(&house, &bearer, "GET", "/deployments/v2/roamingcomputers", &Value::Null).await.json();
+        assert_eq!(answer, json!({
+            "key": key.key.id.to_string(), "organization": child.to_string(), "credential": false,
+        }));
+
+        // Who may ask is who may ask about the organization that the token acts for.
+        let verify = async |asker: OrganizationId| {
+            let asker = house.key(asker, "latchkey", Kind::Static, "asker", &["latchkey.verify"]).await;
+            let Shown::Static { secret } = &asker.shown else { panic!("no static key") };
+            let body = json!({ "credential": bearer.strip_prefix("Bearer ") });
+            let asker = format!("Bearer {}", secret.expose());
+            call(&house, &asker, "POST", "/api/v1/verify", &body).await.json()
+        };
+        let told = verify(child).await;
+        let whose = ["code", "key_id", "organization_id"].map(|member| told[member].clone());
+        assert_eq!(whose, [json!("VALID"), json!(key.key.id.to_string()), json!(child.to_string())]);
+        assert_eq!(verify(manager).await["code"], "NOT_FOUND", "it is no token for the manager");
+
+        let shell = Caller::shell(child);
+        house.authority.disable_organization(&shell, child, None).await.map(drop).unwrap();
+        let refused = call(&house, &bearer, "GET", "/deployments/v2/roamingcomputers", &Value::Null).await;
+        assert_eq!(refused.status, 401);
+        assert_eq!(house.ask("POST", TOKEN, &headers, "", None).await.status, 403);
+    }
+
+    async fn a_key_administrator_does_nothing_else_and_not_to_its_like(database: Database) {
+        let house = House::open(&database).await;
+        let organization = house.organization("Like").await;
+        let all = ["create", "read", "update", "delete", "refresh"].map(|action| format!("admin.apikeys:{action}"));
+        let all: Vec<&str> = all.iter().map(String::as_str).collect();
+        let own = house.key(organization, "secure_access", Kind::Client, "own", &all).await;
+        let like = house.key(organization, "secure_access", Kind::Client, "like", &all).await;
+        let bearer = token(&house, &client(&own)).await.unwrap();
+        let rename = json!({ "name": "renamed", "scopes": ["deployments.networks:read"] });
+        for id in [own.key.id, like.key.id] {
+            let path = format!("{KEYS}/{id}");
+            for (method, path, body) in [
+                ("GET", path.clone(), &Value::Null),
+                ("PATCH", path.clone(), &rename),
+                ("POST", format!("{path}/refresh"), &Value::Null),
+                ("DELETE", path.clone(), &Value::Null),
+            ] {
+                assert_eq!(call(&house, &bearer, method, &path, body).await.status, 404, "{method} {path}");
+            }
+            // Nor by way of the house's own API.
+            let path = format!("/api/v1/keys/{id}");
+            for (method, path, body, status) in [
+                ("GET", path.clone(), Value::Null, 404),
+                ("PATCH", path.clone(), json!({ "comment": "mine" }), 404),
+                ("POST", format!("{path}/revoke"), json!({}), 404),
+            ] {
+                assert_eq!(call(&house, &bearer, method, &path, &body).await.status, status, "{method} {path}");
+            }
+        }
+        assert_eq!(call(&house, &bearer, "GET", KEYS, &Value::Null).await.json()["total"], 0);
+        // What it administers it does not use: no such key is made, and its own opens no API.
+        assert_eq!(call(&house, &bearer, "GET", "/deployments/v2/roamingcomputers", &Value::Null).await.status, 403);
+        let both = ["admin.apikeys:read", "deployments.networks:read"].map(|scope| (scope.to_owned(), Resources::All));
+        let command = CreateKey {
+            organization: None,
+            product: ProductName::new("secure_access").unwrap(),
+            kind: Kind::Client,
+            name: Name::new("both").unwrap(),
+            comment: Comment::default(),
+            grants: Wish { roles: Vec::new(), scopes: both.to_vec() },
+            addresses: Addresses::default(),
+            limits: Vec::new(),
+            expiry: Expiry::Never,
+            owner: None,
+        };
+        let made = house.authority.create_key(&Caller::shell(organization), command, None, |_| Vec::new()).await;
+        let refused = made.err().unwrap().to_string();
+        assert!(refused.contains("does nothing else"), "{refused}");
+    }
+
     async fn another_organizations_keys_are_not_there(database: Database) {
         let house = House::open(&database).await;
         let (here, there) = (house.organization("Here").await, house.organization("There").await);
@@ -252,7 +339,15 @@ testkit::on_each_engine! {
 
 /// An organization with a key administrator and one that may only read; gives what transcripts know of them.
 pub(crate) async fn inhabit(house: &House, name: &str) -> BTreeMap<String, String> {
-    let organization = house.organization(name).await;
+    let manager = OrganizationKind::Manager;
+    let organization = house.organization_of(name, manager, None).await;
+    let managed = house
+        .organization_of(
+            &format!("Managed by {name}"),
+            OrganizationKind::Managed,
+            Some(organization),
+        )
+        .await;
     let all = ["create", "read", "update", "delete", "refresh"]
         .map(|action| format!("admin.apikeys:{action}"));
     let all: Vec<&str> = all.iter().map(String::as_str).collect();
@@ -274,14 +369,12 @@ pub(crate) async fn inhabit(house: &House, name: &str) -> BTreeMap<String, Strin
             &["admin.apikeys:read"],
         )
         .await;
-    let number = house
-        .authority
-        .world()
-        .organization(organization)
-        .unwrap()
-        .number;
+    let world = house.authority.world();
+    let number = |id| world.organization(id).unwrap().number.to_string();
     let mut known = BTreeMap::from([
-        ("number".to_owned(), number.to_string()),
+        ("number".to_owned(), number(organization)),
+        ("child_number".to_owned(), number(managed)),
+        ("child".to_owned(), managed.to_string()),
         ("admin_key".to_owned(), admin.key.id.to_string()),
         (
             "admin_key_hex".to_owned(),

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 use testkit::Engine;
 
-use crate::native::{Native, ORDERS, slug};
+use crate::native::{Native, ORDERS, moment, slug};
 
 testkit::on_each_engine! {
     async fn a_key_is_made_read_edited_and_listed(database: testkit::Database) {
@@ -42,6 +42,22 @@ testkit::on_each_engine! {
         let key = edited.json()["key"].clone();
         assert_eq!((&key["roles"], &key["expires_at"], &key["comment"]), (&json!([]), &Value::Null, &json!("for the warehouse")));
         assert_eq!(key["scopes"], json!([{"scope": "sample.reports:read", "resources": "all"}]));
+    }
+
+    async fn a_key_that_expires_within_thirty_days_says_so_and_is_found(database: testkit::Database) {
+        let native = Native::open(&database).await;
+        let day = |days: i64| moment(native.house.authority.now().millis() + days * 86_400_000);
+        for (name, end) in [("soon", json!(day(29))), ("later", json!(day(31))), ("never", Value::Null)] {
+            native.static_key(&json!({"name": name, "expires_at": end})).await;
+        }
+        let listed = async |query: &str| {
+            let page = native.get(&format!("/api/v1/keys?product=sample&{query}")).await.json();
+            let keys = page["items"].as_array().unwrap().iter();
+            keys.map(|key| (key["name"].as_str().unwrap().to_owned(), key["expires_soon"] == true)).collect::<Vec<_>>()
+        };
+        let all = [("later".to_owned(), false), ("never".to_owned(), false), ("soon".to_owned(), true)];
+        assert_eq!(listed("order=name").await, all);
+        assert_eq!(listed(&format!("expires_before={}", day(30))).await, all[2..]);
     }
 
     async fn a_page_goes_on_where_the_one_before_ended(database: testkit::Database) {
@@ -204,7 +220,7 @@ fn an_idempotency_key_is_remembered_longer_than_its_answer() {
 fn an_expired_key_says_so_and_keeps_its_state() {
     testkit::run(Engine::Sqlite, |database| async move {
         let native = Native::open(&database).await;
-        let end = crate::native::moment(native.house.authority.now().millis() + 1000);
+        let end = moment(native.house.authority.now().millis() + 1000);
         let (id, _) = native.static_key(&json!({"expires_at": end})).await;
         native.house.pass(1).await;
         let key = native.get(&format!("/api/v1/keys/{id}")).await.json();

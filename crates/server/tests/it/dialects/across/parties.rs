@@ -1,0 +1,440 @@
+//! Who there is: each system with what its credentials are, how it takes them, and how it refuses.
+
+use std::future::Future;
+use std::pin::Pin;
+
+use credential::id::OrganizationId;
+use credential::key::Kind;
+use credential::name::ProductName;
+
+use super::credentials::{Credential, Place, Takes};
+use crate::house::House;
+
+/// An API behind the gateway that the sample product's keys open.
+pub(super) const SHOP: &str = r#"
+[gateway.policies.shop]
+product = "sample"
+upstream = "products"
+prefixes = ["/shop"]
+
+[[gateway.policies.shop.routes]]
+methods = ["GET"]
+path = "/shop/orders"
+scopes = ["sample.orders:read"]
+"#;
+
+/// A system that keys are for.
+pub(super) struct Party {
+    pub(super) name: &'static str,
+    furnish: Furnish,
+    pub(super) endpoints: &'static [Endpoint],
+}
+
+type Furnished<'h> = Pin<Box<dyn Future<Output = Place> + Send + 'h>>;
+type Furnish = for<'h> fn(&'h House, OrganizationId, &'h str) -> Furnished<'h>;
+
+impl Party {
+    pub(super) fn furnish<'h>(
+        &self,
+        house: &'h House,
+        organization: OrganizationId,
+        name: &'h str,
+    ) -> Furnished<'h> {
+        (self.furnish)(house, organization, name)
+    }
+}
+
+/// A status, and the members of the body.
+pub(super) type Refusal = (u16, &'static [&'static str]);
+
+/// Where credentials are presented.
+pub(super) struct Endpoint {
+    pub(super) name: &'static str,
+    pub(super) method: &'static str,
+    pub(super) path: fn(&Place) -> String,
+    pub(super) body: fn(&Place) -> String,
+    pub(super) takes: &'static [Takes],
+    /// How it refuses a credential of another system; `None` where it is none of its business which one it is.
+    pub(super) stranger: fn(&Credential, Takes) -> Option<Refusal>,
+    /// The name of the credential that opens it, and how it refuses that for a key of another organization.
+    pub(super) elsewhere: Option<(&'static str, Refusal)>,
+}
+
+/// Everybody.
+pub(super) const PARTIES: &[Party] = &[
+    Party {
+        name: "native",
+        furnish: |house, organization, name| Box::pin(native(house, organization, name)),
+        endpoints: &NATIVE,
+    },
+    Party {
+        name: "oauth2",
+        furnish: |house, organization, name| Box::pin(oauth2(house, organization, name)),
+        endpoints: &OAUTH2,
+    },
+    Party {
+        name: "gateway",
+        furnish: |house, organization, name| Box::pin(gateway(house, organization, name)),
+        endpoints: &GATEWAY,
+    },
+    Party {
+        name: "secure_access",
+        furnish: |house, organization, name| Box::pin(secure_access(house, organization, name)),
+        endpoints: &SECURE_ACCESS,
+    },
+    Party {
+        name: "security_cloud_control",
+        furnish: |house, organization, name| {
+            let of = "security_cloud_control";
+            Box::pin(plain(house, organization, name, of, &[Kind::TokenPair]))
+        },
+        endpoints: &[],
+    },
+    Party {
+        name: "threat_response",
+        furnish: |house, organization, name| {
+            let of = "threat_response";
+            Box::pin(plain(house, organization, name, of, &[Kind::Client]))
+        },
+        endpoints: &[],
+    },
+    Party {
+        name: "securecloud",
+        furnish: |house, organization, name| {
+            Box::pin(plain(
+                house,
+                organization,
+                name,
+                "securecloud",
+                &[Kind::Jwt],
+            ))
+        },
+        endpoints: &[],
+    },
+    Party {
+        name: "cortex",
+        furnish: |house, organization, name| {
+            let kinds = &[Kind::Static, Kind::Signed];
+            Box::pin(plain(house, organization, name, "cortex", kinds))
+        },
+        endpoints: &[],
+    },
+];
+
+/// What a problem has that is not about one member.
+const PROBLEM: &[&str] = &["type", "title", "status", "detail"];
+/// The same, where a scope is missing.
+const FORBIDDEN: &[&str] = &["type", "title", "status", "detail", "scope"];
+const ADMINISTRATOR: &str = "an administrator's key";
+
+/// How the native API refuses whom it knows for the scope they lack, and others as nobody.
+fn lacking(credential: &Credential) -> Option<Refusal> {
+    Some(match credential.known.bearer {
+        true => (403, FORBIDDEN),
+        false => (401, PROBLEM),
+    })
+}
+
+/// The house's own API knows every bearer, and what each may: it refuses them for what they lack, and the others as nobody.
+const NATIVE: [Endpoint; 4] = [
+    Endpoint {
+        name: "GET /api/v1/keys/{id}",
+        method: "GET",
+        path: |place| format!("/api/v1/keys/{}", place.victim),
+        body: |_| String::new(),
+        takes: &[Takes::Bearer, Takes::ApiKey],
+        stranger: |credential, _| Some((if credential.known.bearer { 404 } else { 401 }, PROBLEM)),
+        elsewhere: Some((ADMINISTRATOR, (404, PROBLEM))),
+    },
+    Endpoint {
+        name: "POST /api/v1/keys",
+        method: "POST",
+        path: |_| "/api/v1/keys".to_owned(),
+        body: |_| {
+            r#"{"product":"sample","kind":"static","name":"x","scopes":["sample.orders:read"]}"#
+                .to_owned()
+        },
+        takes: &[Takes::Bearer, Takes::ApiKey],
+        stranger: |credential, _| lacking(credential),
+        elsewhere: None,
+    },
+    Endpoint {
+        name: "POST /api/v1/verify",
+        method: "POST",
+        path: |_| "/api/v1/verify".to_owned(),
+        body: |_| r#"{"credential":"x"}"#.to_owned(),
+        takes: &[Takes::Bearer],
+        stranger: |credential, _| lacking(credential),
+        elsewhere: None,
+    },
+    Endpoint {
+        name: "POST /api/v1/keys/{id}/revoke",
+        method: "POST",
+        path: |place| format!("/api/v1/keys/{}/revoke", place.victim),
+        body: |_| "{}".to_owned(),
+        takes: &[Takes::Bearer],
+        stranger: |credential, _| Some((if credential.known.bearer { 404 } else { 401 }, PROBLEM)),
+        elsewhere: Some((ADMINISTRATOR, (404, PROBLEM))),
+    },
+];
+
+const OAUTH_ERROR: &[&str] = &["error", "error_description"];
+
+const OAUTH2: [Endpoint; 2] = [
+    Endpoint {
+        name: "POST /oauth2/token",
+        method: "POST",
+        path: |_| "/oauth2/token".to_owned(),
+        body: |_| "grant_type=client_credentials".to_owned(),
+        takes: &[Takes::Basic, Takes::Form],
+        // It serves the clients of every product.
+        stranger: |credential, _| (!credential.known.client).then_some((401, OAUTH_ERROR)),
+        elsewhere: None,
+    },
+    Endpoint {
+        name: "POST /oauth2/introspect",
+        method: "POST",
+        path: |_| "/oauth2/introspect".to_owned(),
+        body: |_| "token=x".to_owned(),
+        takes: &[Takes::Bearer, Takes::Basic, Takes::Form],
+        stranger: |credential, takes| {
+            let known = match takes {
+                // An administrator may ask.
+                Takes::Bearer if credential.name == ADMINISTRATOR => return None,
+                Takes::Bearer => credential.known.bearer,
+                _ => credential.known.client || credential.known.numbered,
+            };
+            Some((if known { 403 } else { 401 }, OAUTH_ERROR))
+        },
+        elsewhere: None,
+    },
+];
+
+const GATEWAY: [Endpoint; 2] = [
+    Endpoint {
+        name: "GET /shop/orders",
+        method: "GET",
+        path: |_| "/shop/orders".to_owned(),
+        body: |_| String::new(),
+        takes: &[Takes::Bearer, Takes::ApiKey],
+        // Its keys are of product `sample`, as the clients of the OAuth endpoints here.
+        stranger: |credential, _| (credential.of != "oauth2").then_some((401, PROBLEM)),
+        elsewhere: None,
+    },
+    Endpoint {
+        name: "GET /gateway/forward-auth/shop",
+        method: "GET",
+        path: |_| "/gateway/forward-auth/shop".to_owned(),
+        body: |_| String::new(),
+        takes: &[Takes::GatewayKey],
+        // An administrator may ask.
+        stranger: |credential, _| (credential.name != ADMINISTRATOR).then_some((403, PROBLEM)),
+        elsewhere: None,
+    },
+];
+
+const ADMIN_ERROR: &[&str] = &["message", "description"];
+const KEY_ADMIN: &str = "a key administrator's token";
+
+const SECURE_ACCESS: [Endpoint; 8] = [
+    Endpoint {
+        name: "GET /admin/v2/apiKeys/{id}",
+        method: "GET",
+        path: |place| format!("/admin/v2/apiKeys/{}", place.victim),
+        body: |_| String::new(),
+        takes: &[Takes::Bearer],
+        stranger: |_, _| Some((401, ADMIN_ERROR)),
+        elsewhere: Some((KEY_ADMIN, (404, ADMIN_ERROR))),
+    },
+    Endpoint {
+        name: "GET /admin/v2/apiKeys",
+        method: "GET",
+        path: |_| "/admin/v2/apiKeys".to_owned(),
+        body: |_| String::new(),
+        takes: &[Takes::Bearer],
+        stranger: |_, _| Some((401, ADMIN_ERROR)),
+        elsewhere: None,
+    },
+    Endpoint {
+        name: "PATCH /admin/v2/apiKeys/{id}",
+        method: "PATCH",
+        path: |place| format!("/admin/v2/apiKeys/{}", place.victim),
+        body: |_| r#"{"name":"taken over","scopes":["deployments.networks:read"]}"#.to_owned(),
+        takes: &[Takes::Bearer],
+        stranger: |_, _| Some((401, ADMIN_ERROR)),
+        elsewhere: Some((KEY_ADMIN, (404, ADMIN_ERROR))),
+    },
+    Endpoint {
+        name: "POST /admin/v2/apiKeys/{id}/refresh",
+        method: "POST",
+        path: |place| format!("/admin/v2/apiKeys/{}/refresh", place.victim),
+        body: |_| String::new(),
+        takes: &[Takes::Bearer],
+        stranger: |_, _| Some((401, ADMIN_ERROR)),
+        elsewhere: Some((KEY_ADMIN, (404, ADMIN_ERROR))),
+    },
+    Endpoint {
+        name: "POST /auth/v2/token",
+        method: "POST",
+        path: |_| "/auth/v2/token".to_owned(),
+        body: |_| "grant_type=client_credentials".to_owned(),
+        takes: &[Takes::Basic, Takes::Form],
+        stranger: |_, _| Some((401, &["message", "error", "error_description"])),
+        elsewhere: None,
+    },
+    Endpoint {
+        name: "GET /reports/v2/apiUsage/summary",
+        method: "GET",
+        path: |_| "/reports/v2/apiUsage/summary?from=2000-01-01&to=2999-01-01".to_owned(),
+        body: |_| String::new(),
+        takes: &[Takes::Bearer],
+        stranger: |_, _| Some((401, &["code", "message"])),
+        elsewhere: None,
+    },
+    Endpoint {
+        name: "GET /deployments/v2/roamingcomputers",
+        method: "GET",
+        path: |_| "/deployments/v2/roamingcomputers".to_owned(),
+        body: |_| String::new(),
+        takes: &[Takes::Bearer],
+        stranger: |_, _| Some((401, &["statusCode", "error", "message"])),
+        elsewhere: None,
+    },
+    Endpoint {
+        name: "DELETE /admin/v2/apiKeys/{id}",
+        method: "DELETE",
+        path: |place| format!("/admin/v2/apiKeys/{}", place.victim),
+        body: |_| String::new(),
+        takes: &[Takes::Bearer],
+        stranger: |_, _| Some((401, ADMIN_ERROR)),
+        elsewhere: Some((KEY_ADMIN, (404, ADMIN_ERROR))),
+    },
+];
+
+async fn native(house: &House, organization: OrganizationId, name: &str) -> Place {
+    let mut place = Place::of("native", name);
+    let role = crate::native::ADMINISTRATOR.parse().unwrap();
+    let everything = credential::grant::Resources::All;
+    let called = format!("native administrator {name}");
+    let admin = house
+        .key_of_role(organization, "latchkey", &called, role, everything)
+        .await;
+    place.add(ADMINISTRATOR, &admin);
+    let scopes = ["latchkey.keys:read", "latchkey.verify"];
+    let called = format!("native client {name}");
+    let client = house
+        .key(organization, "latchkey", Kind::Client, &called, &scopes)
+        .await;
+    place
+        .add_client(house, "a client", "a client's token", &client)
+        .await;
+    place
+        .victim_of(house, organization, "sample", Kind::Static)
+        .await;
+    place
+}
+
+async fn oauth2(house: &House, organization: OrganizationId, name: &str) -> Place {
+    let mut place = Place::of("oauth2", name);
+    let called = format!("oauth2 client {name}");
+    let scopes = ["sample.orders:read"];
+    let client = house
+        .key(organization, "sample", Kind::Client, &called, &scopes)
+        .await;
+    place
+        .add_client(house, "a client", "a client's token", &client)
+        .await;
+    place
+        .victim_of(house, organization, "sample", Kind::Client)
+        .await;
+    place
+}
+
+async fn gateway(house: &House, organization: OrganizationId, name: &str) -> Place {
+    let mut place = Place::of("gateway", name);
+    let called = format!("gateway {name}");
+    let scopes = ["latchkey.gateway"];
+    let asker = house
+        .key(organization, "latchkey", Kind::Static, &called, &scopes)
+        .await;
+    place.add("a gateway's key", &asker);
+    let called = format!("shopper {name}");
+    let scopes = ["sample.orders:read"];
+    let shopper = house
+        .key(organization, "sample", Kind::Static, &called, &scopes)
+        .await;
+    place.add("a key", &shopper);
+    place
+        .victim_of(house, organization, "sample", Kind::Static)
+        .await;
+    place
+}
+
+async fn secure_access(house: &House, organization: OrganizationId, name: &str) -> Place {
+    let mut place = Place::of("secure_access", name);
+    let all = ["create", "read", "update", "delete", "refresh"]
+        .map(|action| format!("admin.apikeys:{action}"));
+    let all: Vec<&str> = all.iter().map(String::as_str).collect();
+    let opens = [
+        "deployments.roamingcomputers:read",
+        "reports.apiusage:read",
+        "policies.rules:write",
+    ];
+    for (kind, token, called, scopes) in [
+        ("a key administrator", KEY_ADMIN, "key admin", &all[..]),
+        ("an API key", "an API key's token", "api key", &opens),
+    ] {
+        let called = format!("secure_access {called} {name}");
+        let key = house
+            .key(organization, "secure_access", Kind::Client, &called, scopes)
+            .await;
+        place.add_client(house, kind, token, &key).await;
+    }
+    place
+        .victim_of(house, organization, "secure_access", Kind::Client)
+        .await;
+    place
+}
+
+/// The strongest keys of a product, of each of these kinds.
+async fn plain(
+    house: &House,
+    organization: OrganizationId,
+    name: &str,
+    product: &'static str,
+    kinds: &'static [Kind],
+) -> Place {
+    let mut place = Place::of(product, name);
+    let scopes = strongest(house, product);
+    let scopes: Vec<&str> = scopes.iter().map(String::as_str).collect();
+    for kind in kinds {
+        let called = format!("{product} {} {name}", kind.as_str());
+        let key = house
+            .key(organization, product, *kind, &called, &scopes)
+            .await;
+        match kind {
+            Kind::Client => {
+                place
+                    .add_client(house, "a client", "a client's token", &key)
+                    .await;
+            }
+            _ => place.add("a key", &key),
+        }
+    }
+    place
+        .victim_of(house, organization, product, kinds[0])
+        .await;
+    place
+}
+
+/// The scopes of the built-in role that has the most of them; where there are no roles, all.
+pub(super) fn strongest(house: &House, product: &str) -> Vec<String> {
+    let world = house.authority.world();
+    let product = world.product(&ProductName::new(product).unwrap()).unwrap();
+    let most = product.roles.iter().max_by_key(|role| role.scopes.len());
+    let text = |scope: &credential::scope::Scope| scope.as_str().to_owned();
+    match most {
+        Some(role) => role.scopes.iter().map(text).collect(),
+        None => product.scopes.keys().map(text).collect(),
+    }
+}
