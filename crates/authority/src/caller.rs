@@ -11,8 +11,9 @@ use std::sync::Arc;
 use credential::access::{Allowed, Ceiling, ORGANIZATION_KIND, Rights};
 use credential::event::Actor;
 use credential::grant::{Grants, Resources};
-use credential::id::{FamilyId, KeyId, OrganizationId, TokenId};
+use credential::id::{FamilyId, KeyId, OrganizationId, RoleId, SessionId, TokenId, UserId};
 use credential::key::{Ask, Key, Maker, Verdict, decide};
+use credential::organization::User;
 use credential::role::ProductName;
 use credential::scope::{Algebra, Scope};
 use credential::time::Instant;
@@ -51,6 +52,12 @@ enum Power {
         /// The key's own organization.
         home: OrganizationId,
     },
+    /// A person who is signed in, their session, and the organization that they belong to, wherever they act.
+    Person {
+        id: UserId,
+        session: SessionId,
+        home: OrganizationId,
+    },
 }
 
 /// What was presented: it may end before its key does.
@@ -78,10 +85,43 @@ impl Caller {
         }
     }
 
+    /// A person who is signed in; what they may is what their roles are worth when it is asked.
+    pub(crate) fn person(
+        user: &User,
+        session: SessionId,
+        address: Option<IpAddr>,
+        request_id: &str,
+    ) -> Self {
+        Self {
+            maker: Maker::User(user.id),
+            organization: user.organization,
+            address,
+            request_id: request_id.to_owned(),
+            power: Power::Person {
+                id: user.id,
+                session,
+                home: user.organization,
+            },
+        }
+    }
+
+    /// Whether it is whoever holds the server's shell.
+    pub fn is_shell(&self) -> bool {
+        matches!(self.power, Power::Shell)
+    }
+
+    /// The organization that they belong to, wherever they act.
+    pub fn home(&self) -> OrganizationId {
+        match self.power {
+            Power::Person { home, .. } | Power::Key { home, .. } => home,
+            Power::Shell => self.organization,
+        }
+    }
+
     /// The key that called.
     pub fn key(&self) -> Option<KeyId> {
         match self.power {
-            Power::Shell => None,
+            Power::Shell | Power::Person { .. } => None,
             Power::Key { id, .. } => Some(id),
         }
     }
@@ -92,7 +132,7 @@ impl Caller {
             Power::Key { home, .. } => {
                 Some(self.organization).filter(|organization| *organization != home)
             }
-            Power::Shell => None,
+            Power::Shell | Power::Person { .. } => None,
         }
     }
 
@@ -104,7 +144,7 @@ impl Caller {
     /// What the presented credential carries, where that is less than its key's rights.
     pub(crate) fn carried(&self) -> Option<&Rights> {
         match &self.power {
-            Power::Shell => None,
+            Power::Shell | Power::Person { .. } => None,
             Power::Key { carried, .. } => carried.as_deref(),
         }
     }
@@ -137,11 +177,8 @@ impl Caller {
 
     /// As the trail names them: with their own organization, whichever they act for.
     pub(crate) fn actor(&self) -> Actor {
-        let home = match self.power {
-            Power::Shell => self.organization,
-            Power::Key { home, .. } => home,
-        };
-        Actor::of(self.maker, Some(home), self.address, &self.request_id)
+        let home = Some(self.home());
+        Actor::of(self.maker, home, self.address, &self.request_id)
     }
 }
 
@@ -198,13 +235,45 @@ impl Authority {
     /// Whether the caller may do this, as far as this replica knows. Someone who may see nothing of the organization
     /// is told that there is no such thing.
     pub(crate) async fn permit(&self, caller: &Caller, need: &Need) -> Result<(), Failure> {
-        let Power::Key { id, carried, .. } = &caller.power else {
-            return Ok(());
+        match &caller.power {
+            Power::Shell => Ok(()),
+            Power::Key { id, carried, .. } => {
+                let live = self.live(*id).await?.map_err(Refusal::Unauthenticated)?;
+                let (carried, acts_for) = (carried.as_deref(), caller.acts_for());
+                Ok(permitted(
+                    &self.world(),
+                    &live.key,
+                    carried,
+                    acts_for,
+                    need,
+                )?)
+            }
+            Power::Person { id, home, .. } => {
+                Ok(permitted_person(&self.world(), *id, *home, need)?)
+            }
+        }
+    }
+
+    /// Whether somebody who is signed in may do what needs this scope of product `latchkey` where they act now, as far as
+    /// this replica knows: what pages offer them. Whether it is then done is asked again.
+    pub fn person_may(&self, caller: &Caller, scope: &str) -> bool {
+        let Power::Person { id, home, .. } = &caller.power else {
+            return false;
         };
-        let live = self.live(*id).await?.map_err(Refusal::Unauthenticated)?;
         let world = self.world();
-        let acts_for = caller.acts_for();
-        permitted(&world, &live.key, carried.as_deref(), acts_for, need).map_err(Failure::from)
+        let known = ProductName::new(LATCHKEY).ok();
+        let Some((product, wanted)) = known
+            .and_then(|name| world.product(&name))
+            .zip(Scope::new(scope).ok())
+        else {
+            return false;
+        };
+        let there = format!("{ORGANIZATION_KIND}:{}", caller.organization);
+        world.administers(*home, caller.organization)
+            && world
+                .user_rights(product, *id)
+                .allows(&wanted, Some(&there))
+                == Allowed::Yes
     }
 
     /// Whether the key is beyond the caller's reach whatever its rights: where a product says so, whom it lets
@@ -232,16 +301,17 @@ impl Authority {
         caller: &Caller,
         organization: OrganizationId,
     ) -> Result<Ceiling, Failure> {
-        let Power::Key { id, carried, .. } = &caller.power else {
-            return Ok(Ceiling::unbounded());
-        };
-        let live = self.live(*id).await?.map_err(Refusal::Unauthenticated)?;
-        Ok(ceiling_of(
-            &self.world(),
-            &live.key,
-            carried.as_deref(),
-            organization,
-        ))
+        match &caller.power {
+            Power::Shell => Ok(Ceiling::unbounded()),
+            Power::Key { id, carried, .. } => {
+                let live = self.live(*id).await?.map_err(Refusal::Unauthenticated)?;
+                let carried = carried.as_deref();
+                Ok(ceiling_of(&self.world(), &live.key, carried, organization))
+            }
+            Power::Person { id, .. } => {
+                Ok(Ceiling::of(rights_of(&self.world(), *id), organization))
+            }
+        }
     }
 
     /// The second weighing, inside the transaction: the caller's own key, its organization, owner and roles are read
@@ -257,11 +327,19 @@ impl Authority {
         let organization = needs
             .first()
             .map_or(caller.organization, |need| need.organization);
-        let Power::Key {
-            id, carried, by, ..
-        } = &caller.power
-        else {
-            return Ok(rule(&self.world(), &Ceiling::unbounded())?);
+        let (id, carried, by) = match &caller.power {
+            Power::Shell => return Ok(rule(&self.world(), &Ceiling::unbounded())?),
+            Power::Key {
+                id, carried, by, ..
+            } => (id, carried, by),
+            Power::Person { id, session, home } => {
+                let world = self.world_of_person(view, *id, *session, *home, needs)?;
+                for need in needs {
+                    permitted_person(&world, *id, *home, need).map_err(|_| Refusal::Restricted)?;
+                }
+                let ceiling = Ceiling::of(rights_of(&world, *id), organization);
+                return Ok(rule(&world, &ceiling)?);
+            }
         };
         let Some(Found::Good(key)) = view.key(*id)? else {
             return Err(Refusal::Restricted.into());
@@ -269,7 +347,8 @@ impl Authority {
         if !is_good_still(view, &key, *by, now)? {
             return Err(Refusal::Restricted.into());
         }
-        let world = self.world_around(view, &key, needs)?;
+        let roles = key.grants.roles().iter().map(|grant| grant.role);
+        let world = self.world_around(view, key.organization, key.owner, roles, needs)?;
         let rights = world.worth(&key);
         let ask = Ask {
             from: caller.address,
@@ -288,12 +367,38 @@ impl Authority {
         )?)
     }
 
-    /// The world with the rows that `key` depends on as the transaction sees them.
-    fn world_around(&self, view: &View<'_>, key: &Key, needs: &[Need]) -> Result<World, Fault> {
+    /// The world as the transaction sees it around a person whose session is good still.
+    fn world_of_person(
+        &self,
+        view: &View<'_>,
+        id: UserId,
+        session: SessionId,
+        home: OrganizationId,
+        needs: &[Need],
+    ) -> Result<World, Failure> {
+        let Some(Found::Good(_)) = view.session(session)? else {
+            return Err(Refusal::Restricted.into());
+        };
+        let world = self.world_around(view, home, Some(id), [], needs)?;
+        if !world.user(id).is_some_and(|user| user.active) || !world.is_in_use(home) {
+            return Err(Refusal::Restricted.into());
+        }
+        Ok(world)
+    }
+
+    /// The world with the rows as the transaction sees them on which a key, or a person, of an organization depends.
+    fn world_around(
+        &self,
+        view: &View<'_>,
+        organization: OrganizationId,
+        owner: Option<UserId>,
+        roles: impl IntoIterator<Item = RoleId>,
+        needs: &[Need],
+    ) -> Result<World, Fault> {
         let mut world = World::clone(&self.world());
         let mut organizations: HashSet<OrganizationId> =
             needs.iter().map(|need| need.organization).collect();
-        organizations.insert(key.organization);
+        organizations.insert(organization);
         for id in organizations.clone() {
             organizations.extend(
                 world
@@ -311,8 +416,8 @@ impl Authority {
                 }
             }
         }
-        let mut roles: HashSet<_> = key.grants.roles().iter().map(|grant| grant.role).collect();
-        if let Some(owner) = key.owner {
+        let mut roles: HashSet<RoleId> = roles.into_iter().collect();
+        if let Some(owner) = owner {
             match view.user(owner)? {
                 Some(Found::Good(user)) => {
                     // Only a group that was known to give the owner something can have taken it away since.
@@ -419,15 +524,57 @@ fn permitted(
             (false, _) => Err(missing()),
         };
     }
-    if acts_for.is_some() || !world.administers(key.organization, need.organization) {
+    if acts_for.is_some() {
         return Err(Refusal::NotFound("organization"));
     }
+    allowed(world, key.organization, &rights, &wanted, need)
+}
+
+/// What a person may in administration: what their roles in product `latchkey` are worth.
+fn permitted_person(
+    world: &World,
+    id: UserId,
+    home: OrganizationId,
+    need: &Need,
+) -> Result<(), Refusal> {
+    let missing = || Refusal::Forbidden {
+        scope: need.scope.to_owned(),
+    };
+    let wanted = Scope::new(need.scope).map_err(|_| missing())?;
+    let product = ProductName::new(LATCHKEY).map_err(|_| missing())?;
+    let product = world.product(&product).ok_or_else(missing)?;
+    let rights = world.user_rights(product, id);
+    allowed(world, home, &rights, &wanted, need)
+}
+
+/// Whether rights in product `latchkey`, of somebody of `home`, suffice.
+fn allowed(
+    world: &World,
+    home: OrganizationId,
+    rights: &Rights,
+    wanted: &Scope,
+    need: &Need,
+) -> Result<(), Refusal> {
+    if !world.administers(home, need.organization) {
+        return Err(Refusal::NotFound("organization"));
+    }
+    let missing = || Refusal::Forbidden {
+        scope: need.scope.to_owned(),
+    };
     let there = format!("{ORGANIZATION_KIND}:{}", need.organization);
-    match rights.allows(&wanted, Some(&there)) {
+    match rights.allows(wanted, Some(&there)) {
         Allowed::Yes => Ok(()),
         Allowed::MissingScope => Err(missing()),
         Allowed::ResourceNotAllowed => Err(Refusal::NotFound("organization")),
     }
+}
+
+/// What a person has in every product.
+fn rights_of(world: &World, id: UserId) -> Vec<(ProductName, Rights)> {
+    let products = world.products.values();
+    products
+        .map(|product| (product.name.clone(), world.user_rights(product, id)))
+        .collect()
 }
 
 fn worth(world: &World, key: &Key, carried: Option<&Rights>) -> Rights {
@@ -524,14 +671,10 @@ fn ceiling_of(
     };
     if product.name.as_str() == LATCHKEY {
         let person = key.owner.filter(|_| carried.is_none());
-        let elsewhere = person.into_iter().flat_map(|person| {
-            let others = world
-                .products
-                .values()
-                .filter(|other| other.name != product.name);
-            others.map(move |other| (other.name.clone(), world.user_rights(other, person)))
-        });
-        return Ceiling::of(elsewhere.chain([(key.product.clone(), own)]), organization);
+        let all = person.map(|person| rights_of(world, person));
+        // Of its own product the key gives what it has itself: what comes last counts.
+        let all = all.into_iter().flatten();
+        return Ceiling::of(all.chain([(key.product.clone(), own)]), organization);
     }
     let administered = administered(world, product, key, &own);
     if administered.is_empty() {

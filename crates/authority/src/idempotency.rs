@@ -5,6 +5,7 @@
 
 use aws_lc_rs::digest::{SHA256, digest};
 use credential::canonical::Canonical;
+use credential::key::Maker;
 use store::{Change, Fault};
 
 use crate::Authority;
@@ -73,7 +74,10 @@ impl Authority {
 /// caller; two tokens that carry the same are one, since a client that asks again may have a new token.
 fn name_of(caller: &Caller) -> String {
     let Some(key) = caller.key() else {
-        return "shell".to_owned();
+        return match caller.maker {
+            Maker::User(user) => user.to_string(),
+            Maker::Key(_) | Maker::System => "shell".to_owned(),
+        };
     };
     let key = match caller.acts_for() {
         None => key.to_string(),

@@ -107,6 +107,7 @@ impl Job {
 enum Over {
     Tokens,
     Families,
+    Sessions,
     Nonces,
     Answers,
     Idempotency,
@@ -118,9 +119,10 @@ enum Over {
 }
 
 impl Over {
-    const ALL: [Over; 10] = [
+    const ALL: [Over; 11] = [
         Over::Tokens,
         Over::Families,
+        Over::Sessions,
         Over::Nonces,
         Over::Answers,
         Over::Idempotency,
@@ -222,6 +224,7 @@ impl Authority {
         Ok(match over {
             Over::Tokens => self.purge_tokens(now - keep.tokens).await?,
             Over::Families => self.purge_families(now - keep.families).await?,
+            Over::Sessions => self.purge_sessions().await?,
             Over::Nonces => store.purge_nonces(now, keep.batch).await?,
             Over::Answers => {
                 store

@@ -23,6 +23,7 @@ pub mod ports;
 pub mod products;
 pub mod reach;
 pub mod roles;
+pub mod sessions;
 pub mod settings;
 pub mod setup;
 pub mod signed;

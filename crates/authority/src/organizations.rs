@@ -92,7 +92,7 @@ impl Authority {
             created_at: now,
             version: 1,
         };
-        let by_key = caller.key().is_some();
+        let by_key = !caller.is_shell();
         let name = fresh.name.clone();
         let law = move |view: &View<'_>| named_once(view, &name);
         let made = self
@@ -165,15 +165,14 @@ impl Authority {
             product: None,
         };
         // Who may not see its own may not see any: that is an answer, not an empty page.
-        self.permit(caller, &need(caller.organization)).await?;
+        self.permit(caller, &need(caller.home())).await?;
         let world = self.world();
         let mut known: Vec<_> = world
             .organizations
             .values()
             .filter(|organization| after.is_none_or(|after| organization.id > after))
             .filter(|organization| {
-                is_operator(&world, caller)
-                    || world.administers(caller.organization, organization.id)
+                is_operator(&world, caller) || world.administers(caller.home(), organization.id)
             })
             .filter(|organization| filter.fits(organization))
             .collect();
@@ -262,7 +261,7 @@ impl Authority {
             product: None,
         };
         // Who switched off its own organization could not switch it on again.
-        if caller.organization == id && caller.key().is_some() {
+        if caller.home() == id && !caller.is_shell() {
             return Err(
                 Refusal::Ceiling("switching your own organization on or off".to_owned()).into(),
             );
@@ -339,7 +338,7 @@ impl OrganizationFilter {
 
 /// Whether the caller acts for the whole server: whoever holds its shell, and the operator's organization.
 pub(crate) fn is_operator(world: &World, caller: &Caller) -> bool {
-    caller.key().is_none() || world.is_operator(caller.organization)
+    caller.is_shell() || world.is_operator(caller.home())
 }
 
 /// Who manages the new organization, if the caller may make it at all.

@@ -55,6 +55,11 @@ pub struct FirstAdministrator {
 }
 
 impl Authority {
+    /// Whether the first organization is there, and with it somebody who administers the server.
+    pub fn is_set_up(&self) -> bool {
+        !self.world().organizations.is_empty()
+    }
+
     /// A fresh set-up token in place of every earlier one; `None` once somebody administers the server.
     pub async fn begin_setup(&self) -> Result<Option<Secret>, Failure> {
         let now = self.now();

@@ -150,6 +150,13 @@ impl World {
             || self.manages(manager, organization)
     }
 
+    /// Whether the organization is in use, and whoever manages it.
+    pub fn is_in_use(&self, organization: OrganizationId) -> bool {
+        let active = |id: &OrganizationId| self.organizations.get(id).filter(|found| found.active);
+        active(&organization)
+            .is_some_and(|own| own.parent.is_none_or(|parent| active(&parent).is_some()))
+    }
+
     /// Whether `organization` is one that `manager` manages.
     pub fn manages(&self, manager: OrganizationId, organization: OrganizationId) -> bool {
         self.organizations
@@ -229,9 +236,7 @@ impl World {
     /// How those stand on whom the key depends. An organization that is not known is not active; a managed one
     /// follows its manager.
     pub(crate) fn standing(&self, key: &Key) -> Standing {
-        let active = |id: &OrganizationId| self.organizations.get(id).filter(|found| found.active);
-        let organization = active(&key.organization)
-            .is_some_and(|own| own.parent.is_none_or(|parent| active(&parent).is_some()));
+        let organization = self.is_in_use(key.organization);
         // A key without an owner depends on nobody; where a product's keys owe nothing, only a person's own has one.
         let owner = key
             .owner

@@ -119,6 +119,12 @@ words! {
         UserLoggedIn = "user.logged_in",
         /// A person logged out, or was logged out.
         UserLoggedOut = "user.logged_out",
+        /// A person's browser began to be known.
+        SessionBegan = "session.began",
+        /// The person behind a session typed their password again.
+        SessionProven = "session.proven",
+        /// A session was ended, or had been over for long.
+        SessionEnded = "session.ended",
         /// A group of people came to be.
         GroupCreated = "group.created",
         /// Its name, its roles or where it is shared changed.

@@ -102,6 +102,8 @@ ids! {
     ReplicaId;
     /// A notice to people.
     NoticeId;
+    /// A person's being signed in.
+    SessionId;
     /// A way out for notices.
     ChannelId;
 }

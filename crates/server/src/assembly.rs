@@ -27,7 +27,7 @@ use crate::gateway::subrequest::{self, Desk};
 use crate::gateway::{BadGateway, Gateway, Policy};
 use crate::notify::Notify;
 use crate::problem::Kind;
-use crate::{api, dialects, oauth2};
+use crate::{api, console, dialects, oauth2};
 
 /// What a server is made of.
 #[derive(Clone)]
@@ -120,6 +120,10 @@ pub fn router(
     })
     .merge(oauth2::routes(authority.clone()))
     .merge(dialects::routes(&speaker))
+    .merge(console::routes(console::Console {
+        authority: authority.clone(),
+        version,
+    }))
     .merge(subrequest::routes(desk))
     .merge(readiness.clone().routes())
     .merge(ops::routes(

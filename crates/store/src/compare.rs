@@ -17,7 +17,7 @@ use crate::vault::VaultKey;
 use crate::{Fault, Store, args};
 
 /// The kinds of rows that are compared.
-pub const KINDS: [SubjectKind; 12] = [
+pub const KINDS: [SubjectKind; 13] = [
     SubjectKind::Organization,
     SubjectKind::User,
     SubjectKind::Group,
@@ -28,6 +28,7 @@ pub const KINDS: [SubjectKind; 12] = [
     SubjectKind::SigningKey,
     SubjectKind::Settings,
     SubjectKind::Catalog,
+    SubjectKind::Session,
     SubjectKind::NoticeChannel,
     SubjectKind::Server,
 ];
@@ -319,6 +320,7 @@ impl View<'_> {
             SubjectKind::NoticeChannel => read!(id, channel),
             SubjectKind::Key => read!(id, key),
             SubjectKind::Token => read!(id, revoked_token),
+            SubjectKind::Session => read!(id, session),
             SubjectKind::Family => read!(id, family),
             SubjectKind::SigningKey => self.signing_key(id)?.is_some(),
             SubjectKind::Settings => {
@@ -364,6 +366,7 @@ impl View<'_> {
                     .collect::<Result<_, Fault>>()?
             }
             SubjectKind::Token => present(&self.revoked_tokens_after(owned, limit)?),
+            SubjectKind::Session => present(&self.sessions_after(owned, limit)?),
             SubjectKind::Family => present(&self.families_after(owned, limit)?),
             SubjectKind::SigningKey => present(&self.signing_keys_page(after, limit)?),
             SubjectKind::Settings => {

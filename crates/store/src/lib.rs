@@ -32,6 +32,7 @@ pub mod notices;
 pub mod organizations;
 pub mod rekey;
 pub mod roles;
+pub mod sessions;
 pub mod settings;
 pub mod setup;
 pub mod signing;

@@ -35,6 +35,7 @@ const STEPS: &[Step] = &[
     step!(4, "0004_deliveries"),
     step!(5, "0005_usage"),
     step!(6, "0006_nonce_uses"),
+    step!(7, "0007_sessions"),
 ];
 
 /// What a migration found and did.

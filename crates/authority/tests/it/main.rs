@@ -19,6 +19,7 @@ mod revocation;
 mod rig;
 mod rights;
 mod roles;
+mod sessions;
 mod setup;
 mod signed;
 mod signing;

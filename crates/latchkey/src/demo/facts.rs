@@ -65,7 +65,11 @@ Buy an access token with client credentials:
 
     curl -u '{client_id}:{client_secret}' -d grant_type=client_credentials {base_url}{token}
 
-{dialects}Administer Latchkey itself from another shell:
+{dialects}Look around in the console, as {console_email} with the password {console_password}:
+
+    {base_url}/console
+
+Administer Latchkey itself from another shell:
 
     export LATCHKEY_URL={base_url} LATCHKEY_KEY={admin_key}
     latchkey key list
@@ -75,6 +79,8 @@ The API is described at {base_url}/docs and {base_url}/openapi.json.
             client_id = client.id,
             client_secret = client.secret,
             token = oauth2::TOKEN,
+            console_email = inhabitants.admin.id,
+            console_password = inhabitants.admin.secret,
         )
     }
 
@@ -109,6 +115,11 @@ The API is described at {base_url}/docs and {base_url}/openapi.json.
                 "scope": SAMPLE_SCOPE,
                 "introspect_client_id": introspect_client.id,
                 "introspect_client_secret": introspect_client.secret,
+            },
+            "console": {
+                "url": format!("{base_url}/console"),
+                "email": inhabitants.admin.id,
+                "password": inhabitants.admin.secret,
             },
             "gateway": {"policy": POLICY, "path": PATH, "denied_path": DENIED_PATH},
         });

@@ -17,6 +17,7 @@ use credential::id::OrganizationId;
 use credential::key::{Addresses, Kind};
 use credential::name::{Comment, Name, ProductName};
 use credential::organization::{Email, OrganizationKind};
+use credential::password::Password;
 use serde_json::{Value, json};
 
 /// The scope that the sample key has, and whose route the gateway's policy opens to it.
@@ -26,6 +27,8 @@ pub(super) const SAMPLE_SCOPE: &str = "sample.orders:read";
 pub(super) struct Inhabitants {
     pub(super) organization: OrganizationId,
     pub(super) admin_key: String,
+    /// Who signs in to the console.
+    pub(super) admin: Client,
     pub(super) verify_key: String,
     pub(super) sample_key: String,
     pub(super) client: Client,
@@ -64,6 +67,15 @@ pub(super) async fn settle(authority: &Authority) -> anyhow::Result<Inhabitants>
         .await?;
     let organization = first.organization.id;
     let shell = Caller::shell(organization);
+    let password = authority.fresh_word()?;
+    authority
+        .set_password(
+            &shell,
+            first.user.id,
+            Some(Password::from(password.clone())),
+            None,
+        )
+        .await?;
 
     let verify_key = key(
         authority,
@@ -114,6 +126,10 @@ pub(super) async fn settle(authority: &Authority) -> anyhow::Result<Inhabitants>
     Ok(Inhabitants {
         organization,
         admin_key: text(&first.shown)?,
+        admin: Client {
+            id: first.user.email.as_str().to_owned(),
+            secret: password,
+        },
         verify_key: text(&verify_key.shown)?,
         sample_key: text(&sample_key.shown)?,
         client: credentials(&client.shown)?,

@@ -1,0 +1,35 @@
+//! The pages, a file per noun.
+
+mod keys;
+mod overview;
+mod profile;
+mod sign_in;
+
+use axum::Router;
+use axum::response::Response;
+use axum::routing::{get, post};
+
+use super::Console;
+use super::no::No;
+
+type Answer = Result<Response, No>;
+
+pub(super) fn routes() -> Router<Console> {
+    Router::new()
+        .route("/console", get(overview::show))
+        .route("/console/sign-in", get(sign_in::ask).post(sign_in::enter))
+        .route("/console/sign-out", post(sign_in::leave))
+        .route(
+            "/console/set-up",
+            get(sign_in::ask_set_up).post(sign_in::set_up),
+        )
+        .route(
+            "/console/organizations/choose",
+            get(profile::ask_organization).post(profile::choose_organization),
+        )
+        .route("/console/profile", get(profile::show))
+        .route("/console/profile/theme", post(profile::choose_theme))
+        .route("/console/profile/sessions", post(profile::end_others))
+        .route("/console/shortcuts", get(profile::shortcuts))
+        .merge(keys::routes())
+}
