@@ -11,6 +11,7 @@ use authority::roles::RoleFilter;
 use axum::extract::State;
 use axum::response::Response;
 use credential::grant::Resources;
+use credential::id::RoleId;
 use credential::key::{Addresses, Kind};
 use credential::name::{Comment, Name, ProductName};
 use credential::role::Role;
@@ -32,6 +33,9 @@ use crate::console::parts::{Choice, Field, Tone, choices, head, note, select, su
 const MOST_ROLES: usize = 500;
 /// The longest time in days that a key may be made for by number: what lies further is never.
 const MOST_DAYS: i64 = 36_500;
+
+/// How the choice of a period begins; its name follows.
+const PERIOD: &str = "period ";
 
 /// Members of the form in which something is wrong, and why.
 type Wrong = Vec<(String, String)>;
@@ -103,7 +107,7 @@ fn refused(refusal: &Refusal) -> Option<Wrong> {
     let (member, why) = match refusal {
         Refusal::Invalid { member, why } => {
             let member = match *member {
-                "expires_at" | "expires_in" => "expiry",
+                "expires_at" | "expires_in" | "period" => "expiry",
                 "grants" | "resources" => "roles",
                 other => other,
             };
@@ -158,11 +162,16 @@ fn read(product: &Product, typed: &Fields, now: Instant) -> Result<CreateKey, Wr
                 None
             }
         },
-        _ => Some(Expiry::Default),
+        chosen => Some(match chosen.strip_prefix(PERIOD) {
+            Some(name) => Expiry::Period(name.to_owned()),
+            None => Expiry::Default,
+        }),
     };
     let mut grants = Wish::default();
     for role in typed.all("roles") {
-        match (role.parse(), resources(typed, role)) {
+        let id: Result<RoleId, _> = role.parse();
+        let named = id.is_ok_and(|id| product.named_reach.contains(&id));
+        match (role.parse(), resources(typed, role, named)) {
             (Ok(id), Ok(resources)) => grants.roles.push((id, resources)),
             (Err(_), _) => bad("roles", &"one of the roles is none"),
             (_, Err(why)) => bad("roles", &why),
@@ -196,9 +205,14 @@ fn read(product: &Product, typed: &Fields, now: Instant) -> Result<CreateKey, Wr
 }
 
 /// What a role is given for: nothing listed is an error, never everything.
-fn resources(typed: &Fields, role: &str) -> Result<Resources, String> {
-    if typed.text(&format!("reach-{role}")) != "selected" {
-        return Ok(Resources::All);
+fn resources(typed: &Fields, role: &str, named: bool) -> Result<Resources, String> {
+    match typed.text(&format!("reach-{role}")) {
+        "all" => return Ok(Resources::All),
+        "selected" => {}
+        _ if named => {
+            return Err("say for which resources: all of them, or only these".to_owned());
+        }
+        _ => return Ok(Resources::All),
     }
     let kind = typed.text(&format!("reach-kind-{role}"));
     let listed = typed.text(&format!("reach-ids-{role}"));
@@ -280,28 +294,23 @@ async fn form(
             chosen: only || typed.text("kind") == kind.as_str(),
         })
         .collect();
-    let own = match product.default_lifetime {
-        Some(life) => format!("As the product has it: {} days", life.seconds() / 86_400),
-        None => "As the product has it: never".to_owned(),
+    let offered = expiries(product);
+    let preset = product.periods.iter().find(|period| period.default);
+    let preset = preset.map_or_else(
+        || offered.first().map_or("", |(value, _)| value).to_owned(),
+        |period| format!("{PERIOD}{}", period.name),
+    );
+    let expiry = match typed.text("expiry") {
+        "" => preset.as_str(),
+        chosen => chosen,
     };
-    let expiry = if typed.text("expiry").is_empty() {
-        "default"
-    } else {
-        typed.text("expiry")
-    };
-    let expiries = [
-        ("default", own.as_str()),
-        ("never", "Never"),
-        ("days", "Custom days"),
-        ("date", "On a date and time"),
-    ];
-    let expiries: Vec<Choice<'_>> = expiries
+    let expiries: Vec<Choice<'_>> = offered
         .iter()
         .map(|(value, label)| Choice {
             value,
             label,
             help: "",
-            chosen: expiry == *value,
+            chosen: expiry == value,
         })
         .collect();
     let name_help = match (
@@ -349,6 +358,27 @@ async fn form(
     .answer(status))
 }
 
+/// The ends that are offered: what the product has when nobody says, its periods, and free choice within its longest life.
+fn expiries(product: &Product) -> Vec<(String, String)> {
+    let mut offered = Vec::new();
+    if let Some(life) = product.default_lifetime {
+        let days = life.seconds() / 86_400;
+        offered.push((
+            "default".to_owned(),
+            format!("As the product has it: {days} days"),
+        ));
+    }
+    if product.max_lifetime.is_none() {
+        offered.push(("never".to_owned(), "Never".to_owned()));
+    }
+    for period in &product.periods {
+        offered.push((format!("{PERIOD}{}", period.name), period.name.clone()));
+    }
+    offered.push(("days".to_owned(), "Custom days".to_owned()));
+    offered.push(("date".to_owned(), "On a date and time".to_owned()));
+    offered
+}
+
 /// The roles that may be given, each with what it contains and what it is given for.
 fn roles_field(
     product: &Product,
@@ -379,11 +409,13 @@ fn roles_field(
                             p class="mono small" { @for scope in &role.scopes { (scope.as_str()) " " } }
                         }
                         @if !kinds.is_empty() {
-                            @let selected = typed.text(&format!("reach-{id}")) == "selected";
-                            details open[selected] {
+                            @let chosen = typed.text(&format!("reach-{id}"));
+                            @let named = product.named_reach.contains(&role.id);
+                            @let selected = chosen == "selected";
+                            details open[selected || named] {
                                 summary class="small" { "For which resources" }
                                 div class="choice" {
-                                    input id={ "all-" (id) } type="radio" name={ "reach-" (id) } value="all" checked[!selected];
+                                    input id={ "all-" (id) } type="radio" name={ "reach-" (id) } value="all" checked[chosen == "all" || (chosen.is_empty() && !named)];
                                     label for={ "all-" (id) } { "All of them" }
                                 }
                                 div class="choice" {
