@@ -11,6 +11,7 @@ use std::path::Path;
 
 use credential::event::{Action, Sealed, Subject, SubjectKind};
 use credential::family::Death;
+use credential::group::Group;
 use credential::id::{FamilyId, KeyId};
 use credential::key::{Key, Maker, State};
 use credential::organization::{Organization, User};
@@ -393,9 +394,11 @@ fn server(id: &str) -> Subject {
 fn note_lost(lost: &mut Losses, sealed: &Sealed) {
     let event = &sealed.event;
     let what = match event.action {
-        Action::KeyRevoked | Action::KeyPurged | Action::UserDeleted | Action::RoleDeleted => {
-            Lost::Ended
-        }
+        Action::KeyRevoked
+        | Action::KeyPurged
+        | Action::UserDeleted
+        | Action::GroupDeleted
+        | Action::RoleDeleted => Lost::Ended,
         Action::KeyEdited
         | Action::KeyDisabled
         | Action::KeySuspended
@@ -403,6 +406,8 @@ fn note_lost(lost: &mut Losses, sealed: &Sealed) {
         | Action::KeyOverlapEnded
         | Action::UserDisabled
         | Action::UserRolesChanged
+        | Action::GroupEdited
+        | Action::GroupMembersChanged
         | Action::RoleEdited
         | Action::OrganizationDisabled => Lost::Unsure,
         _ => return,
@@ -448,6 +453,16 @@ fn restrict(
                     Action::UserDisabled,
                     "{}",
                 )?;
+            }
+            _ => return Ok(false),
+        },
+        SubjectKind::Group => match id.parse().ok().map_or(Ok(None), |id| change.group(id))? {
+            Some(Found::Good(group)) if !group.roles.is_empty() => {
+                let bare = Group {
+                    roles: Vec::new(),
+                    ..group
+                };
+                change.update_group(bare, Action::GroupEdited, "{}")?;
             }
             _ => return Ok(false),
         },

@@ -395,7 +395,18 @@ impl Authority {
         if let Some(owner) = owner {
             match view.user(owner)? {
                 Some(Found::Good(user)) => {
-                    roles.extend(user.roles.iter().map(|grant| grant.role));
+                    // Only a group that was known to give the owner something can have taken it away since.
+                    let groups: Vec<_> = world
+                        .groups_of(&user)
+                        .iter()
+                        .map(|group| group.id)
+                        .collect();
+                    for id in groups {
+                        let group = view.group(id)?.and_then(Found::good);
+                        world.put_group(id, group.map(Arc::new));
+                    }
+                    let given = world.given_to(&user);
+                    roles.extend(given.iter().flatten().map(|grant| grant.role));
                     world.users.insert(owner, Arc::new(user));
                 }
                 _ => {

@@ -10,7 +10,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use credential::event::{Subject, SubjectKind};
-use credential::id::{ChangeId, OrganizationId, ReplicaId, RoleId, TokenId, UserId};
+use credential::group::Group;
+use credential::id::{ChangeId, GroupId, OrganizationId, ReplicaId, RoleId, TokenId, UserId};
 use credential::organization::{Organization, User};
 use credential::role::Role;
 use credential::time::Span;
@@ -351,6 +352,12 @@ impl World {
         )? {
             world.users.insert(user.id, Arc::new(user));
         }
+        for group in all(
+            |after| view.groups_page(None, after, MAX_PAGE),
+            |g: &Group| g.id,
+        )? {
+            world.put_group(group.id, Some(Arc::new(group)));
+        }
         for role in all(
             |after| view.roles_page(None, after, MAX_PAGE),
             |r: &Role| r.id,
@@ -367,6 +374,7 @@ impl World {
 struct Patch {
     organizations: Vec<(OrganizationId, Option<Arc<Organization>>)>,
     users: Vec<(UserId, Option<Arc<User>>)>,
+    groups: Vec<(GroupId, Option<Arc<Group>>)>,
     roles: Vec<(RoleId, Option<Arc<Role>>)>,
     /// Whether each is revoked still: what has expired is no longer kept.
     tokens: Vec<(TokenId, bool)>,
@@ -385,6 +393,7 @@ impl Patch {
         let mut patch = Patch {
             organizations: vec![],
             users: vec![],
+            groups: vec![],
             roles: vec![],
             tokens: vec![],
             passwords: vec![],
@@ -403,6 +412,11 @@ impl Patch {
                         patch.passwords.push((id, is_there));
                     } else if let Ok(id) = id.parse() {
                         patch.users.push((id, good(view.user(id)?)));
+                    }
+                }
+                SubjectKind::Group => {
+                    if let Ok(id) = id.parse() {
+                        patch.groups.push((id, good(view.group(id)?)));
                     }
                 }
                 SubjectKind::Role => {
@@ -437,6 +451,9 @@ impl Patch {
         put(&mut world.organizations, &self.organizations);
         put(&mut world.users, &self.users);
         put(&mut world.roles, &self.roles);
+        for (id, group) in &self.groups {
+            world.put_group(*id, group.clone());
+        }
         if !self.tokens.is_empty() {
             let mut revoked = HashSet::clone(&world.revoked);
             for (id, is_revoked) in &self.tokens {
@@ -459,7 +476,7 @@ impl Patch {
             }
             world.with_password = Arc::new(with_password);
         }
-        if !self.users.is_empty() || !self.roles.is_empty() {
+        if !self.users.is_empty() || !self.roles.is_empty() || !self.groups.is_empty() {
             world.rights_version += 1;
         }
         world

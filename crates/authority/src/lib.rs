@@ -12,6 +12,7 @@ pub mod audit;
 pub mod backup;
 pub mod catalog;
 pub mod failure;
+pub mod groups;
 pub mod jobs;
 pub mod keys;
 pub mod notices;

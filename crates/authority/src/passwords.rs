@@ -29,7 +29,7 @@ use crate::act::{Done, refuse_stale};
 use crate::caller::Caller;
 use crate::failure::{Failure, Refusal};
 use crate::settings::PasswordCost;
-use crate::users::{WRITE, latchkey, may_give, need, stored};
+use crate::users::{WRITE, latchkey, may_give_all_of, need, stored};
 use crate::world::World;
 
 use tries::Tries;
@@ -90,7 +90,7 @@ pub enum NotSignedIn {
 impl Authority {
     /// Gives a person this password, in place of any earlier one, or takes it away (`None`).
     ///
-    /// Who sets another's password can sign in as them: it takes what giving all of their roles would take. For one's own, a
+    /// Who sets another's password can sign in as them: it takes what giving all of their roles would take, those of their groups too. For one's own, a
     /// key is needed that has all that one may administer, so that a narrow key does not become the whole person.
     pub async fn set_password(
         &self,
@@ -120,12 +120,12 @@ impl Authority {
             }
             None => None,
         };
-        let whole = seen.clone();
+        let may_give_all = may_give_all_of(seen.clone());
         let rule = move |world: &World, ceiling: &Ceiling| {
             if is_own {
                 is_whole_person(world, ceiling, id)
             } else {
-                may_give(world, ceiling, whole.organization, &whole.roles)
+                may_give_all(world, ceiling)
             }
         };
         let needs = match is_own {

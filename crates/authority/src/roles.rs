@@ -260,8 +260,10 @@ impl Authority {
                 .values()
                 .filter(|user| user.organization == organization)
             {
-                let grants = Grants::new(user.roles.clone(), Vec::new()).unwrap_or_default();
-                let scopes = lost(&grants);
+                let scopes = losses(
+                    &now_is.given_rights(&product, user),
+                    &would_be.given_rights(&product, user),
+                );
                 if !scopes.is_empty() {
                     users.push(Loss {
                         id: user.id,
@@ -296,6 +298,10 @@ impl Authority {
                 user.organization == organization && user.roles.iter().any(|grant| grant.role == id)
             };
             let users = world.users.values().filter(holds).count();
+            let groups = world
+                .groups_in(organization)
+                .filter(|group| group.roles.iter().any(|grant| grant.role == id))
+                .count();
             let (mut keys, mut after) = (0, None);
             loop {
                 let (held, next) = self.holders(organization, id, &seen.product, after).await?;
@@ -305,9 +311,9 @@ impl Authority {
                     break;
                 }
             }
-            if keys + users > 0 {
+            if keys + users + groups > 0 {
                 let why = format!(
-                    "the role is in use by {keys} keys and {users} users; force deletes it all the same"
+                    "the role is in use by {keys} keys, {users} users and {groups} groups; force deletes it all the same"
                 );
                 return Err(Refusal::Conflict(why).into());
             }

@@ -234,9 +234,8 @@ impl Authority {
     ) -> Result<Done<User>, Failure> {
         let seen = self.seen_user(caller, WRITE, id).await?;
         let organization = seen.organization;
-        let (weighed, roles) = (seen.roles.clone(), seen.roles);
-        let rule =
-            move |world: &World, ceiling: &Ceiling| may_give(world, ceiling, organization, &roles);
+        let rule = may_give_all_of(seen.clone());
+        let weighed = seen.roles;
         self.act(
             caller,
             vec![need(WRITE, organization)],
@@ -286,8 +285,8 @@ impl Authority {
         .await
     }
 
-    /// Makes a user token: a static key of product `latchkey` that the person owns and that has the person's own roles
-    /// of that product.
+    /// Makes a user token: a static key of product `latchkey` that the person owns and that has the person's roles
+    /// of that product, those of their groups with them.
     pub async fn create_user_token(
         &self,
         caller: &Caller,
@@ -299,13 +298,15 @@ impl Authority {
     ) -> Result<Outcome, Failure> {
         let user = self.seen_user(caller, READ, id).await?;
         let world = self.world();
-        let own = user.roles.iter().filter(|grant| {
+        let mut own = world.given_to(&user).concat();
+        own.retain(|grant| {
             world
                 .role(grant.role)
                 .is_some_and(|role| role.product.as_str() == LATCHKEY && !role.deleted)
         });
         let roles = own
-            .map(|grant| (grant.role, grant.resources.clone()))
+            .into_iter()
+            .map(|grant| (grant.role, grant.resources))
             .collect();
         let command = CreateKey {
             organization: Some(user.organization),
@@ -382,7 +383,7 @@ pub(crate) fn need(scope: &'static str, organization: OrganizationId) -> Need {
 
 /// Checks roles as a caller names them: each is one that the organization is offered, for resources that its product
 /// has.
-fn role_grants(
+pub(crate) fn role_grants(
     world: &World,
     organization: OrganizationId,
     wanted: &[(RoleId, Resources)],
@@ -445,8 +446,18 @@ pub(crate) fn may_give(
     Ok(())
 }
 
+/// The rule that the caller may give all that a person was given: their own roles and those of their groups.
+pub(crate) fn may_give_all_of(
+    user: User,
+) -> impl Fn(&World, &Ceiling) -> Result<(), Refusal> + Send + 'static {
+    move |world, ceiling| {
+        let mut given = world.given_to(&user).into_iter();
+        given.try_for_each(|roles| may_give(world, ceiling, user.organization, &roles))
+    }
+}
+
 /// The grants that are in one list and not in the other.
-fn difference(one: &[RoleGrant], other: &[RoleGrant]) -> Vec<RoleGrant> {
+pub(crate) fn difference(one: &[RoleGrant], other: &[RoleGrant]) -> Vec<RoleGrant> {
     let lacking = |list: &[RoleGrant], other: &[RoleGrant]| -> Vec<RoleGrant> {
         list.iter()
             .filter(|grant| !other.contains(grant))

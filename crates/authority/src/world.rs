@@ -1,12 +1,13 @@
-//! What verdicts depend on besides the key: products, organizations, users, roles, revoked tokens. One value, swapped
+//! What verdicts depend on besides the key: products, organizations, users, groups, roles, revoked tokens. One value, swapped
 //! whole, so that no verdict reads a mix of two versions.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use credential::access::Rights;
-use credential::grant::Grants;
-use credential::id::{OrganizationId, RoleId, TokenId, UserId};
+use credential::grant::{Grants, RoleGrant};
+use credential::group::{Group, belonging};
+use credential::id::{GroupId, OrganizationId, RoleId, TokenId, UserId};
 use credential::key::{Key, Standing};
 use credential::organization::{Organization, User};
 use credential::role::{ProductName, Role};
@@ -20,10 +21,13 @@ pub struct World {
     pub(crate) organizations: HashMap<OrganizationId, Arc<Organization>>,
     pub(crate) users: HashMap<UserId, Arc<User>>,
     pub(crate) roles: HashMap<RoleId, Arc<Role>>,
+    pub(crate) groups: HashMap<GroupId, Arc<Group>>,
+    /// Which of the groups are an organization's.
+    pub(crate) grouped: HashMap<OrganizationId, BTreeSet<GroupId>>,
     pub(crate) revoked: Arc<HashSet<TokenId>>,
     /// Who has a password; no verdict asks.
     pub(crate) with_password: Arc<HashSet<UserId>>,
-    /// Counts the changes of what rights are compiled from: roles, and users as owners.
+    /// Counts the changes of what rights are compiled from: roles, and users as owners with their groups.
     pub(crate) rights_version: u64,
 }
 
@@ -53,6 +57,63 @@ impl World {
     /// The user of that id.
     pub fn user(&self, id: UserId) -> Option<&Arc<User>> {
         self.users.get(&id)
+    }
+
+    /// The group of that id.
+    pub fn group(&self, id: GroupId) -> Option<&Arc<Group>> {
+        self.groups.get(&id)
+    }
+
+    /// Puts a group in the place of what is known under its id, or takes that out.
+    pub(crate) fn put_group(&mut self, id: GroupId, group: Option<Arc<Group>>) {
+        if let Some(old) = self.groups.remove(&id)
+            && let Some(grouped) = self.grouped.get_mut(&old.organization)
+        {
+            grouped.remove(&id);
+        }
+        if let Some(group) = group {
+            self.grouped
+                .entry(group.organization)
+                .or_default()
+                .insert(id);
+            self.groups.insert(id, group);
+        }
+    }
+
+    /// The groups of an organization.
+    pub(crate) fn groups_in(&self, organization: OrganizationId) -> impl Iterator<Item = &Group> {
+        let ids = self.grouped.get(&organization).into_iter().flatten();
+        ids.filter_map(|id| self.groups.get(id))
+            .map(|group| &**group)
+    }
+
+    /// The groups that a user belongs to, by way of nested ones too, in the order of their ids.
+    pub fn groups_of(&self, user: &User) -> Vec<&Arc<Group>> {
+        let groups: Vec<&Group> = self.groups_in(user.organization).collect();
+        let belonging = belonging(groups.iter().copied(), user.id);
+        belonging
+            .iter()
+            .filter_map(|id| self.groups.get(id))
+            .collect()
+    }
+
+    /// Everything that a user was given: their own roles, and those of each of their groups.
+    pub(crate) fn given_to(&self, user: &User) -> Vec<Vec<RoleGrant>> {
+        let groups = self.groups_of(user);
+        let of_groups = groups.iter().map(|group| group.roles.clone());
+        std::iter::once(user.roles.clone())
+            .chain(of_groups)
+            .collect()
+    }
+
+    /// What all that a user was given is worth in a product, whether or not they may act.
+    pub(crate) fn given_rights(&self, product: &Product, user: &User) -> Rights {
+        let given = self.given_to(user).into_iter();
+        let rights: Vec<Rights> = given
+            .filter_map(|roles| Grants::new(roles, Vec::new()).ok())
+            .map(|grants| self.rights(product, user.organization, &grants))
+            .collect();
+        Rights::together(product.algebra, &rights)
     }
 
     /// Whether the user has a password to sign in with.
@@ -114,14 +175,11 @@ impl World {
         }
     }
 
-    /// What a user may in a product.
-    pub(crate) fn user_rights(&self, product: &Product, user: UserId) -> Rights {
-        let Some(user) = self.users.get(&user).filter(|user| user.active) else {
-            return Rights::none(product.algebra);
-        };
-        match Grants::new(user.roles.clone(), Vec::new()) {
-            Ok(grants) => self.rights(product, user.organization, &grants),
-            Err(_) => Rights::none(product.algebra),
+    /// What a user may in a product: by their own roles and by those of their groups.
+    pub fn user_rights(&self, product: &Product, user: UserId) -> Rights {
+        match self.users.get(&user).filter(|user| user.active) {
+            Some(user) => self.given_rights(product, user),
+            None => Rights::none(product.algebra),
         }
     }
 

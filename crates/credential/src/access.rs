@@ -170,6 +170,16 @@ impl Rights {
         )
     }
 
+    /// What is in any of them; those of another algebra count for nothing.
+    pub fn together(algebra: Algebra, all: &[Rights]) -> Rights {
+        let same = all.iter().filter(|rights| rights.algebra == algebra);
+        let lines = same.flat_map(|rights| &rights.lines);
+        Self::gather(
+            algebra,
+            lines.map(|line| (&line.resources, line.scopes.as_slice())),
+        )
+    }
+
     /// The same rights for no more than these scopes: what a token with a narrower scope is worth.
     #[must_use]
     pub fn narrowed(&self, scopes: &[Scope]) -> Rights {

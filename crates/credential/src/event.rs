@@ -125,6 +125,14 @@ words! {
         SessionProven = "session.proven",
         /// A session was ended, or had been over for long.
         SessionEnded = "session.ended",
+        /// A group of people came to be.
+        GroupCreated = "group.created",
+        /// Its name, its roles or where it is shared changed.
+        GroupEdited = "group.edited",
+        /// Other people, or other groups, are in it; perhaps more changed with them.
+        GroupMembersChanged = "group.members_changed",
+        /// A group is gone; its members have its roles no more.
+        GroupDeleted = "group.deleted",
         /// A custom role came to be.
         RoleCreated = "role.created",
         /// Its name or its scopes changed.
@@ -235,6 +243,8 @@ words! {
         User = "user",
         /// A person's place and roles in an organization.
         Membership = "membership",
+        /// A group of people.
+        Group = "group",
         /// A role.
         Role = "role",
         /// A key.

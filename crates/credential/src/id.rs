@@ -86,6 +86,8 @@ ids! {
     OrganizationId;
     /// A person who administers an organization.
     UserId;
+    /// A group of people.
+    GroupId;
     /// A role, custom or built-in.
     RoleId;
     /// A key: it keeps this identifier through every rotation.

@@ -46,7 +46,7 @@
 //! since; each event's hash covers the one before. [`canonical`] makes the bytes that are hashed, so that two different
 //! values never read the same.
 //!
-//! **People** ([`organization`], [`name`], [`password`], [`notice`]): tenants and their members, names with one canonical form
+//! **People** ([`organization`], [`group`], [`name`], [`password`], [`notice`]): tenants, their members and groups of them, names with one canonical form
 //! each, passwords that may be chosen, and what somebody should be told about a key, once.
 
 pub mod access;
@@ -54,6 +54,7 @@ pub mod canonical;
 pub mod event;
 pub mod family;
 pub mod grant;
+pub mod group;
 pub mod id;
 pub mod key;
 pub mod limit;

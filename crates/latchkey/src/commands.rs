@@ -6,6 +6,7 @@ pub(crate) mod clients;
 pub(crate) mod completions;
 pub(crate) mod config;
 pub(crate) mod doctor;
+pub(crate) mod groups;
 pub(crate) mod healthcheck;
 pub(crate) mod keyring;
 pub(crate) mod keys;

@@ -71,6 +71,8 @@ enum Command {
     #[command(subcommand)]
     User(commands::users::User),
     #[command(subcommand)]
+    Group(commands::groups::Group),
+    #[command(subcommand)]
     Audit(commands::audit::Audit),
     Backup(commands::backup::Backup),
     Restore(commands::restore::Restore),
@@ -124,6 +126,7 @@ async fn act(command: Command, output: Output) -> anyhow::Result<()> {
         Command::Role(command) => command.run(output).await,
         Command::Org(command) => command.run(output).await,
         Command::User(command) => command.run(output).await,
+        Command::Group(command) => command.run(output).await,
         Command::Audit(command) => command.run(output).await,
         Command::Backup(command) => command.run(output).await,
         Command::Restore(command) => command.run(output).await,

@@ -84,7 +84,7 @@ impl Output {
 
 /// The thing that an answer is about: the answer itself, or the member beside the number of the change.
 pub(crate) fn thing_of(answer: &Value) -> &Value {
-    ["organization", "user", "role", "key"]
+    ["organization", "user", "group", "role", "key"]
         .iter()
         .find_map(|name| answer.get(*name).filter(|thing| thing.is_object()))
         .unwrap_or(answer)

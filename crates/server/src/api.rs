@@ -6,6 +6,7 @@ mod answer;
 mod audit;
 mod docs;
 mod document;
+mod groups;
 mod keys;
 mod notices;
 mod organizations;
@@ -71,6 +72,7 @@ impl Served {
             .group(whoami::serve)
             .group(organizations::serve)
             .group(users::serve)
+            .group(groups::serve)
             .group(roles::serve)
             .group(products::serve)
             .group(notices::serve)

@@ -446,6 +446,7 @@ fn is_in_feed(kind: SubjectKind) -> bool {
         SubjectKind::Organization
         | SubjectKind::User
         | SubjectKind::Membership
+        | SubjectKind::Group
         | SubjectKind::Role
         | SubjectKind::Key
         | SubjectKind::Token

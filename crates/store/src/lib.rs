@@ -18,6 +18,7 @@ pub mod db;
 pub mod families;
 mod fault;
 pub mod feed;
+pub mod groups;
 pub mod guard;
 pub mod idempotency;
 pub mod issuance;

@@ -31,7 +31,8 @@ macro_rules! step {
 const STEPS: &[Step] = &[
     step!(1, "0001_foundation"),
     step!(2, "0002_nouns"),
-    step!(3, "0003_sessions"),
+    step!(3, "0003_groups"),
+    step!(4, "0004_sessions"),
 ];
 
 /// What a migration found and did.

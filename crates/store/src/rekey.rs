@@ -20,9 +20,10 @@ pub struct Rekeyed {
 }
 
 /// The kinds of rows that are made with the vault, apart from those that live for minutes.
-pub const KINDS: [SubjectKind; 9] = [
+pub const KINDS: [SubjectKind; 10] = [
     SubjectKind::Organization,
     SubjectKind::User,
+    SubjectKind::Group,
     SubjectKind::Role,
     SubjectKind::Key,
     SubjectKind::Token,
@@ -59,6 +60,10 @@ const USERS: [&str; 2] = [
     "UPDATE person SET mac = $1 WHERE id = $2 AND version = $3",
 ];
 const PASSWORDS: &str = "UPDATE person SET password = $1 WHERE id = $2 AND password_version = $3";
+const GROUPS: [&str; 2] = [
+    old!("id", "user_group", "mac"),
+    "UPDATE user_group SET mac = $1 WHERE id = $2 AND version = $3",
+];
 const ROLES: [&str; 2] = [
     old!("id", "role", "mac"),
     "UPDATE role SET mac = $1 WHERE id = $2 AND version = $3",
@@ -165,6 +170,7 @@ impl View<'_> {
                 self.rekey_password(id)?;
                 mac!(load!(id, user))
             }
+            SubjectKind::Group => mac!(load!(id, group)),
             SubjectKind::Role => mac!(load!(id, role)),
             SubjectKind::Token => mac!(load!(id, revoked_token)),
             SubjectKind::Key => load!(id, key)
@@ -215,6 +221,7 @@ fn texts(kind: SubjectKind) -> Option<[&'static str; 2]> {
     Some(match kind {
         SubjectKind::Organization => ORGANIZATIONS,
         SubjectKind::User => USERS,
+        SubjectKind::Group => GROUPS,
         SubjectKind::Role => ROLES,
         SubjectKind::Key => API_KEYS,
         SubjectKind::Token => TOKENS,

@@ -5,6 +5,7 @@
 
 use credential::event::{Action, Actor, Subject, SubjectKind};
 use credential::family::Death;
+use credential::group::Group;
 use credential::id::{KeyId, OrganizationId, TokenId};
 use credential::key::{Maker, State};
 use credential::organization::{Organization, User};
@@ -182,6 +183,18 @@ fn take_out_of_use(
                     ..found
                 };
                 change.update_organization(off, Action::OrganizationDisabled, DETAIL)?;
+            }
+        }
+        SubjectKind::Group => {
+            if let Some(Found::Good(group)) =
+                id.parse().ok().map_or(Ok(None), |id| change.group(id))?
+                && !group.roles.is_empty()
+            {
+                let bare = Group {
+                    roles: Vec::new(),
+                    ..group
+                };
+                change.update_group(bare, Action::GroupEdited, DETAIL)?;
             }
         }
         SubjectKind::Role => {

@@ -4,6 +4,7 @@
 mod attacks;
 mod audit;
 mod backup;
+mod groups;
 mod jobs;
 mod keys;
 mod limits;

@@ -148,7 +148,7 @@ testkit::on_each_engine! {
         let shell = rig.shell();
         rig.authority.delete_role(&shell, unused.id, false, None).await.unwrap();
         let refusal = refused(rig.authority.delete_role(&shell, reader.id, false, None).await);
-        assert!(matches!(&refusal, Refusal::Conflict(why) if why.contains("1 keys and 0 users")), "{refusal}");
+        assert!(matches!(&refusal, Refusal::Conflict(why) if why.contains("1 keys, 0 users and 0 groups")), "{refusal}");
         rig.authority.delete_role(&shell, reader.id, true, None).await.unwrap();
         assert!(matches!(ask(&rig.authority, secret(&key), &[READ]).await, Err(Denial::Scope(_))));
         assert_eq!(refused(rig.authority.role(&shell, reader.id).await), Refusal::NotFound("role"));

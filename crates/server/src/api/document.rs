@@ -22,12 +22,13 @@ parameters that an operation does not know are refused. Send the credential as `
 in `Retry-After` how long to wait.";
 
 /// The parts of the API, in the order of reading.
-const TAGS: [(&str, &str); 11] = [
+const TAGS: [(&str, &str); 12] = [
     ("verify", "Whether a credential is good."),
     ("keys", "Keys: made, seen, changed, rotated, ended."),
     ("whoami", "The caller about itself."),
     ("organizations", "Tenants."),
     ("users", "The people who administer organizations."),
+    ("groups", "People who have roles together."),
     ("roles", "Named sets of scopes."),
     ("products", "What keys open."),
     ("notices", "What people should know about keys."),

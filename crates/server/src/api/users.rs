@@ -166,7 +166,7 @@ struct NewUser {
     roles: Vec<RoleWish>,
 }
 
-fn wishes(roles: Vec<RoleWish>) -> Vec<(RoleId, Resources)> {
+pub(super) fn wishes(roles: Vec<RoleWish>) -> Vec<(RoleId, Resources)> {
     roles
         .into_iter()
         .map(|wish| (wish.id, wish.resources.unwrap_or_default().0))

@@ -18,6 +18,8 @@ enum About {
     Key,
     /// A user, in the path.
     User,
+    /// A group, in the path.
+    Group,
     /// A custom role, in the path.
     Role,
     /// A notice, in the path.
@@ -47,7 +49,7 @@ enum Told {
     Itself,
 }
 
-use About::{Job, Key, Nothing, Notice, Of, OfBody, Organization, Product, Role, User};
+use About::{Group, Job, Key, Nothing, Notice, Of, OfBody, Organization, Product, Role, User};
 use Told::{Allowed, Itself, Status};
 
 /// A row: the operation, what it is about, its body, and what a stranger and somebody with too small a role are told.
@@ -171,6 +173,23 @@ const ROWS: &[Row] = &[
         Status(404),
     ),
     ("deletePassword", User, none, Status(404), Status(404)),
+    ("listGroups", Of, none, Status(404), Status(404)),
+    (
+        "createGroup",
+        OfBody,
+        |of| json!({"organization_id": of, "name": "G"}),
+        Status(404),
+        Status(404),
+    ),
+    ("readGroup", Group, none, Status(404), Status(404)),
+    (
+        "editGroup",
+        Group,
+        |_| json!({"name": "H"}),
+        Status(404),
+        Status(404),
+    ),
+    ("deleteGroup", Group, none, Status(404), Status(404)),
     ("listRoles", Of, none, Status(404), Status(404)),
     (
         "createRole",
@@ -278,6 +297,7 @@ struct World {
     small: String,
     key: String,
     user: String,
+    group: String,
     role: String,
     notice: String,
 }
@@ -292,6 +312,8 @@ impl World {
         };
         let wish = json!({"email": "ada@example.org", "name": "Ada", "roles": [ADMINISTRATOR]});
         let user = id(native.post("/api/v1/users", &wish).await, "user");
+        let wish = json!({"name": "Crew", "members": [user], "roles": [ADMINISTRATOR]});
+        let group = id(native.post("/api/v1/groups", &wish).await, "group");
         let wish = json!({"product": "sample", "name": "Clerk", "scopes": [ORDERS]});
         let role = id(native.post("/api/v1/roles", &wish).await, "role");
         // A key that may not lie unused for a moment is told of at once.
@@ -331,6 +353,7 @@ impl World {
             small,
             key,
             user,
+            group,
             role,
             notice,
         }
@@ -342,6 +365,7 @@ impl World {
         let there = match about {
             Key => &self.key,
             User => &self.user,
+            Group => &self.group,
             Role => &self.role,
             Notice => &self.notice,
             Product => "sample",
@@ -371,7 +395,11 @@ impl World {
             (&key["version"], &key["state"]),
             (&json!(1), &json!("active"))
         );
-        for (noun, id) in [("users", &self.user), ("roles", &self.role)] {
+        for (noun, id) in [
+            ("users", &self.user),
+            ("groups", &self.group),
+            ("roles", &self.role),
+        ] {
             let thing = self
                 .native
                 .get(&format!("/api/v1/{noun}/{id}"))

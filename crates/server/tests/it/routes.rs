@@ -2,6 +2,7 @@
 
 mod audit;
 mod docs;
+mod groups;
 mod keys;
 mod notices;
 mod organizations;

@@ -40,6 +40,7 @@ async fn populated(database: &Database) -> Populated {
         world.role("Operator"),
         organization(2, "Second"),
     );
+    let group = world.group("Operators");
     let (owner, new_family, new_second) = (key.clone(), family.clone(), second.clone());
     world
         .change(move |change| {
@@ -48,6 +49,7 @@ async fn populated(database: &Database) -> Populated {
             change.insert_user(&user, Action::UserCreated, NO_DETAIL)?;
             change.set_password(user.id, "a hash")?;
             change.insert_role(&role, Action::RoleCreated, NO_DETAIL)?;
+            change.insert_group(&group, Action::GroupCreated, NO_DETAIL)?;
             let token = RevokedToken {
                 id: TOKEN,
                 organization: owner.organization,
@@ -215,6 +217,30 @@ const EDITS: &[(&str, &str)] = &[
     ("user", "UPDATE person SET version = 2"),
     ("user", "UPDATE person SET password_version = 2"),
     ("user", "UPDATE person SET password = mac"),
+    (
+        "group",
+        "UPDATE user_group SET organization = (SELECT MAX(id) FROM organization)",
+    ),
+    (
+        "group",
+        "UPDATE user_group SET name = 'another', name_fold = 'another'",
+    ),
+    ("group", "UPDATE user_group SET name_fold = 'another'"),
+    ("group", "UPDATE user_group SET description = 'another'"),
+    ("group", "UPDATE user_group SET roles = '[]'"),
+    (
+        "group",
+        "UPDATE user_group SET members = '[\"01010101-0101-0101-0101-010101010101\"]'",
+    ),
+    ("group", "UPDATE user_group SET nested = '[]'"),
+    ("group", "UPDATE user_group SET reach = '\"own\"'"),
+    ("group", "UPDATE user_group SET created_at = 1"),
+    (
+        "group",
+        "UPDATE user_group SET created_by = 'user:01010101-0101-0101-0101-010101010101'",
+    ),
+    ("group", "UPDATE user_group SET edited_at = 1"),
+    ("group", "UPDATE user_group SET version = 2"),
     ("role", "UPDATE role SET organization = NULL"),
     ("role", "UPDATE role SET product = 'other'"),
     ("role", "UPDATE role SET name = 'Another'"),
@@ -262,6 +288,7 @@ const REMOVALS: &[(&str, &str)] = &[
     ("family", "DELETE FROM family"),
     ("organization", "DELETE FROM organization WHERE number = 2"),
     ("user", "DELETE FROM person"),
+    ("group", "DELETE FROM user_group"),
     ("role", "DELETE FROM role"),
     ("token", "DELETE FROM revoked_token"),
     ("settings", "DELETE FROM setting WHERE scope <> ''"),
@@ -396,6 +423,8 @@ on_each_engine! {
             change.delete_revoked_token(&token, Action::KeyPurged, NO_DETAIL)?;
             let user = change.users_page(None, None, 1)?.remove(0).trusted()?;
             change.delete_user(&user, Action::UserDeleted, NO_DETAIL)?;
+            let group = change.groups_page(None, None, 1)?.remove(0).trusted()?;
+            change.delete_group(&group, Action::GroupDeleted, NO_DETAIL)?;
             change.delete_signing_key(&signing_key(), Action::SigningKeyRevoked, NO_DETAIL)
         }).await;
         assert_eq!(world.mismatches().await, vec![]);
@@ -451,7 +480,7 @@ on_each_engine! {
 
 /// What a comparison finds while an edit is in force, which is undone afterwards.
 async fn edited(world: &World, edit: &'static str) -> Vec<(String, String, Wrong)> {
-    const TABLES: [[&str; 3]; 11] = tables();
+    const TABLES: [[&str; 3]; 12] = tables();
     for [save, _, _] in TABLES {
         world.sql(save, args![]).await;
     }
@@ -485,11 +514,12 @@ macro_rules! table {
 }
 
 /// In the order in which they can be emptied.
-const fn tables() -> [[&'static str; 3]; 11] {
+const fn tables() -> [[&'static str; 3]; 12] {
     [
         table!("handle"),
         table!("family"),
         table!("api_key"),
+        table!("user_group"),
         table!("person"),
         table!("role"),
         table!("organization"),

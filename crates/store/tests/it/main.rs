@@ -6,6 +6,7 @@ mod change;
 mod compare;
 mod families;
 mod feed;
+mod groups;
 mod idempotency;
 mod issuance;
 mod keys;

@@ -20,6 +20,7 @@ on_each_engine! {
         let tampered = world.written_key("tampered").await;
         world.sql("UPDATE api_key SET comment = '' WHERE id = $1", args![tampered.id.to_string()]).await;
         let (family, user, role) = (world.family(&key), world.user("a@x.org"), world.role("Role"));
+        let group = world.group("Group");
         let token = RevokedToken {
             id: TokenId::from_bytes([2; 16]), organization: key.organization, key: key.id, expires_at: after(9), at: NOW,
         };
@@ -30,6 +31,7 @@ on_each_engine! {
             change.insert_user(&user, Action::UserCreated, NO_DETAIL)?;
             change.set_password(user.id, "hash")?;
             change.insert_role(&role, Action::RoleCreated, NO_DETAIL)?;
+            change.insert_group(&group, Action::GroupCreated, NO_DETAIL)?;
             change.revoke_token(&token, NO_DETAIL)?;
             for organization in [None, own] {
                 let value = "1".to_owned();

@@ -1,12 +1,14 @@
 //! A store with one organization in it, and the things that tests put there.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use credential::event::{Action, Actor};
 use credential::family::Family;
-use credential::grant::Grants;
-use credential::id::{FamilyId, KeyId, OrganizationId, RoleId, UserId};
+use credential::grant::{Grants, Resources, RoleGrant};
+use credential::group::{Group, Reach};
+use credential::id::{FamilyId, GroupId, KeyId, OrganizationId, RoleId, UserId};
 use credential::key::{Addresses, Credential, Key, Kind, Maker, Proof, State};
 use credential::limit::Limit;
 use credential::name::{Comment, Name, ProductName, RoleName};
@@ -186,6 +188,26 @@ impl World {
             roles: Vec::new(),
             active: true,
             created_at: NOW,
+            version: 1,
+        }
+    }
+
+    pub(crate) fn group(&self, name: &str) -> Group {
+        Group {
+            id: GroupId::mint(NOW, self.bytes()),
+            organization: self.organization.id,
+            name: name_of(name),
+            description: Comment::new("who does it").expect("a comment"),
+            roles: vec![RoleGrant {
+                role: RoleId::from_bytes([1; 16]),
+                resources: Resources::All,
+            }],
+            members: BTreeSet::from([UserId::from_bytes([2; 16])]),
+            nested: BTreeSet::from([GroupId::from_bytes([3; 16])]),
+            reach: Reach::Managed,
+            created_at: NOW,
+            created_by: Maker::System,
+            edited_at: NOW,
             version: 1,
         }
     }
