@@ -1,8 +1,11 @@
 //! The pages, a file per noun.
 
+mod asked;
 mod keys;
 mod overview;
 mod profile;
+mod roles;
+mod scopes;
 mod sign_in;
 
 use axum::Router;
@@ -32,4 +35,6 @@ pub(super) fn routes() -> Router<Console> {
         .route("/console/profile/sessions", post(profile::end_others))
         .route("/console/shortcuts", get(profile::shortcuts))
         .merge(keys::routes())
+        .merge(roles::routes())
+        .merge(scopes::routes())
 }
