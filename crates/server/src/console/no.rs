@@ -124,6 +124,11 @@ pub(super) fn at_form(
             granting,
             format!("You cannot give or take this, since it is beyond your own rights: {what}."),
         ),
+        Refusal::Restricted => (
+            WHOLE_FORM,
+            "Nothing was changed: you would end your own right to do this, or somebody took it from you just now. Another administrator can do it."
+                .to_owned(),
+        ),
         Refusal::Conflict(_) => (WHOLE_FORM, sentence(&refusal.to_string())),
         _ => return Err(no),
     };

@@ -1,8 +1,11 @@
 //! The pages, a file per noun.
 
 mod asked;
+mod grants;
 mod keys;
+mod organizations;
 mod overview;
+mod people;
 mod profile;
 mod roles;
 mod scopes;
@@ -35,6 +38,8 @@ pub(super) fn routes() -> Router<Console> {
         .route("/console/profile/sessions", post(profile::end_others))
         .route("/console/shortcuts", get(profile::shortcuts))
         .merge(keys::routes())
+        .merge(organizations::routes())
+        .merge(people::routes())
         .merge(roles::routes())
         .merge(scopes::routes())
 }
