@@ -2,6 +2,7 @@
 
 mod asked;
 mod grants;
+mod groups;
 mod keys;
 mod organizations;
 mod overview;
@@ -37,6 +38,7 @@ pub(super) fn routes() -> Router<Console> {
         .route("/console/profile/theme", post(profile::choose_theme))
         .route("/console/profile/sessions", post(profile::end_others))
         .route("/console/shortcuts", get(profile::shortcuts))
+        .merge(groups::routes())
         .merge(keys::routes())
         .merge(organizations::routes())
         .merge(people::routes())
