@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use credential::access::{Ceiling, Rights};
 use credential::event::Action;
-use credential::grant::{Grants, Resources};
+use credential::grant::{Grants, Resources, RoleGrant};
 use credential::id::{KeyId, OrganizationId, RoleId, UserId};
 use credential::key::Key;
 use credential::name::{Comment, ProductName, RoleName};
@@ -76,6 +76,9 @@ pub struct Preview {
     pub keys: Vec<Loss<KeyId>>,
     /// Users whose rights would shrink, in the order of their ids; told with the first part only.
     pub users: Vec<Loss<UserId>>,
+    /// How many hold the role, whether or not they would lose anything: among the keys that were looked at, and with the
+    /// first part the users and groups to whom it was given.
+    pub holders: usize,
     /// Where the next part begins, if not all keys were looked at.
     pub next: Option<KeyId>,
 }
@@ -130,6 +133,27 @@ impl Authority {
     /// One role, if the caller may know of it.
     pub async fn role(&self, caller: &Caller, id: RoleId) -> Result<Role, Failure> {
         self.seen_role(caller, READ, id).await
+    }
+
+    /// The scopes of a product that the caller can put into a custom role, in catalog order; those that are left out of
+    /// lists for people are left out here too.
+    pub async fn scopes_to_give(
+        &self,
+        caller: &Caller,
+        product: &ProductName,
+    ) -> Result<Vec<Scope>, Failure> {
+        let organization = caller.organization;
+        self.permit(caller, &need(WRITE, organization, Some(product)))
+            .await?;
+        let ceiling = self.ceiling(caller, organization).await?;
+        let world = self.world();
+        let known = world.product(product).ok_or(Refusal::NotFound("product"))?;
+        let open = known.scopes.iter().filter(|(_, entry)| !entry.hidden);
+        let mine = open.map(|(scope, _)| scope).filter(|scope| {
+            let one = std::slice::from_ref(*scope);
+            within(&world, &ceiling, product, organization, one).is_ok()
+        });
+        Ok(mine.cloned().collect())
     }
 
     /// Makes a custom role.
@@ -244,8 +268,13 @@ impl Authority {
             losses(&before, &would_be.rights(&product, organization, grants))
         };
 
-        let (holders, next) = self.holders(organization, id, &product.name, after).await?;
-        let keys = holders.into_iter().filter_map(|key| {
+        let (held, next) = self.holders(organization, id, &product.name, after).await?;
+        let mut holders = held.len();
+        if after.is_none() {
+            let (users, groups) = given(&now_is, organization, id);
+            holders += users + groups;
+        }
+        let keys = held.into_iter().filter_map(|key| {
             let scopes = lost(&key.grants);
             (!scopes.is_empty()).then(|| Loss {
                 id: key.id,
@@ -277,6 +306,7 @@ impl Authority {
         Ok(Preview {
             keys: keys.collect(),
             users,
+            holders,
             next,
         })
     }
@@ -294,14 +324,7 @@ impl Authority {
         let organization = owner_of(&seen)?;
         if !force {
             let world = self.world();
-            let holds = |user: &&Arc<credential::organization::User>| {
-                user.organization == organization && user.roles.iter().any(|grant| grant.role == id)
-            };
-            let users = world.users.values().filter(holds).count();
-            let groups = world
-                .groups_in(organization)
-                .filter(|group| group.roles.iter().any(|grant| grant.role == id))
-                .count();
+            let (users, groups) = given(&world, organization, id);
             let (mut keys, mut after) = (0, None);
             loop {
                 let (held, next) = self.holders(organization, id, &seen.product, after).await?;
@@ -423,6 +446,18 @@ fn need(scope: &'static str, organization: OrganizationId, product: Option<&Prod
         organization,
         product: product.cloned(),
     }
+}
+
+/// How many users and groups of the organization were given the role.
+fn given(world: &World, organization: OrganizationId, id: RoleId) -> (usize, usize) {
+    let here = |roles: &[RoleGrant]| roles.iter().any(|grant| grant.role == id);
+    let users = world.users.values();
+    let users = users.filter(|user| user.organization == organization && here(&user.roles));
+    let groups = world.groups_in(organization);
+    (
+        users.count(),
+        groups.filter(|group| here(&group.roles)).count(),
+    )
 }
 
 fn owner_of(role: &Role) -> Result<OrganizationId, Refusal> {

@@ -265,7 +265,7 @@ impl Authority {
         .await
     }
 
-    /// Removes a person for good. Keys that depend on them are refused from then on.
+    /// Removes a person for good, with their sessions. Keys that depend on them are refused from then on.
     pub async fn remove_user(
         &self,
         caller: &Caller,
@@ -279,6 +279,11 @@ impl Authority {
             let user = stored(change, id)?;
             refuse_stale(user.version, version)?;
             lost.note(&user);
+            for session in change.sessions_of(id, MAX_PAGE)? {
+                if let Found::Good(session) = session {
+                    change.delete_session(&session, Action::SessionEnded, "{}")?;
+                }
+            }
             change.delete_user(&user, Action::UserDeleted, "{}")?;
             Ok(user)
         })

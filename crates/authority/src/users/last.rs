@@ -45,7 +45,7 @@ impl LastAdministrator {
                 return Ok(());
             }
             Err(Refusal::Conflict(
-                "the organization would be left without an active administrator".to_owned(),
+                "the organization would be left without an active administrator; make somebody else one first".to_owned(),
             )
             .into())
         }

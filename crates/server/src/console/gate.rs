@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 
+use authority::Caller;
 use authority::sessions::SignedIn;
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use credential::id::OrganizationId;
@@ -163,6 +164,15 @@ impl Who {
             signed_in = signed_in.acting_in(there);
         }
         Ok(Self { signed_in, visit })
+    }
+}
+
+impl Who {
+    /// The same person asking about another organization than the one they act in.
+    pub(super) fn caller_in(&self, organization: OrganizationId) -> Caller {
+        let mut caller = self.signed_in.caller.clone();
+        caller.organization = organization;
+        caller
     }
 }
 

@@ -54,7 +54,8 @@ impl From<Failure> for No {
 }
 
 impl No {
-    fn status(&self) -> StatusCode {
+    /// The status of its answer.
+    pub(super) fn status(&self) -> StatusCode {
         match self {
             No::SignIn(_) => StatusCode::SEE_OTHER,
             No::OtherSite | No::Forbidden(_) => StatusCode::FORBIDDEN,
@@ -97,6 +98,45 @@ impl No {
         }
     }
 }
+
+/// A refused form: the status of the page that shows it again, the field, and what is wrong there. What is no matter of
+/// the form is a page of its own. `granting` is the field that gives something away.
+pub(super) fn at_form(
+    failure: Failure,
+    granting: &str,
+) -> Result<(StatusCode, Vec<(String, String)>), No> {
+    let no = No::from(failure);
+    let No::Refused(refusal) = &no else {
+        return Err(no);
+    };
+    let (field, why) = match refusal {
+        Refusal::Invalid { member, why } => (*member, sentence(why)),
+        Refusal::NameTaken(noun) => (
+            if *noun == "user" { "email" } else { "name" },
+            format!("This is taken by another {noun} here; choose another one."),
+        ),
+        Refusal::Stale { .. } => (
+            WHOLE_FORM,
+            "Somebody changed it since you opened this page. Look at how it is now, and repeat what you still want."
+                .to_owned(),
+        ),
+        Refusal::Ceiling(what) => (
+            granting,
+            format!("You cannot give or take this, since it is beyond your own rights: {what}."),
+        ),
+        Refusal::Restricted => (
+            WHOLE_FORM,
+            "Nothing was changed: you would end your own right to do this, or somebody took it from you just now. Another administrator can do it."
+                .to_owned(),
+        ),
+        Refusal::Conflict(_) => (WHOLE_FORM, sentence(&refusal.to_string())),
+        _ => return Err(no),
+    };
+    Ok((no.status(), vec![(field.to_owned(), why)]))
+}
+
+/// The name, in place of a field's, of what is wrong with a form altogether; the form has the id `f-form`.
+pub(super) const WHOLE_FORM: &str = "form";
 
 /// A refusal as a sentence.
 pub(super) fn sentence(text: &str) -> String {

@@ -1,8 +1,15 @@
 //! The pages, a file per noun.
 
+mod asked;
+mod grants;
+mod groups;
 mod keys;
+mod organizations;
 mod overview;
+mod people;
 mod profile;
+mod roles;
+mod scopes;
 mod sign_in;
 
 use axum::Router;
@@ -31,5 +38,10 @@ pub(super) fn routes() -> Router<Console> {
         .route("/console/profile/theme", post(profile::choose_theme))
         .route("/console/profile/sessions", post(profile::end_others))
         .route("/console/shortcuts", get(profile::shortcuts))
+        .merge(groups::routes())
         .merge(keys::routes())
+        .merge(organizations::routes())
+        .merge(people::routes())
+        .merge(roles::routes())
+        .merge(scopes::routes())
 }

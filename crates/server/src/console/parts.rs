@@ -8,7 +8,7 @@ mod time;
 use maud::{Markup, html};
 
 pub(super) use badge::{Tone, badge, conditions};
-pub(super) use field::{Choice, Field, choices, select};
+pub(super) use field::{Choice, Field, choices, grouped, lines, select};
 pub(super) use table::pager;
 pub(super) use time::{ahead, at, day};
 

@@ -10,6 +10,8 @@ use axum::Router;
 use axum::routing::{get, post};
 use credential::id::KeyId;
 
+pub(super) use list::kind_words;
+
 use super::Answer;
 use crate::console::Console;
 use crate::console::no::No;

@@ -260,6 +260,26 @@ pub(super) fn done(visit: &Visit) -> Markup {
         Some("revoked") => "The key is revoked for good, everywhere.",
         Some("saved") => "The changes are saved and in force.",
         Some("sessions") => "Every other session of yours is over.",
+        Some("role-made") => {
+            "The role is made: people, groups and keys can be given it from now on."
+        }
+        Some("role-deleted") => "The role is deleted; nobody has anything from it any more.",
+        Some("invited") => "The member is added. They can sign in once they have a password.",
+        Some("roles") => "The roles are changed, and what the member may follows them at once.",
+        Some("password") => "The password is set; tell it to the member in a safe way.",
+        Some("no-password") => "The password is taken away: the member cannot sign in with one.",
+        Some("member-disabled") => {
+            "The member is disabled: they cannot sign in, and keys that depend on them are refused."
+        }
+        Some("member-enabled") => "The member is enabled again.",
+        Some("member-removed") => "The member is removed for good.",
+        Some("organization-made") => "The organization is made.",
+        Some("organization-disabled") => {
+            "The organization is disabled: its keys and its members are refused from now on."
+        }
+        Some("organization-enabled") => "The organization is in use again.",
+        Some("group-made") => "The group is made, and its members have its roles.",
+        Some("group-removed") => "The group is removed; its members have nothing from it any more.",
         Some("theme") => "The theme is changed.",
         _ => return html! {},
     };

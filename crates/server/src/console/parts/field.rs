@@ -81,6 +81,56 @@ pub(in crate::console) fn choices(
     }
 }
 
+/// A field for several lines.
+pub(in crate::console) fn lines(
+    name: &str,
+    label: &str,
+    help: &str,
+    value: &str,
+    wrong: &[(String, String)],
+) -> Markup {
+    let wrong = wrong_of(name, wrong);
+    html! {
+        div class="field" {
+            label for={ "f-" (name) } { (label) }
+            (described(name, help, wrong))
+            textarea #{ "f-" (name) } name=(name) rows="3" aria-invalid=[wrong.map(|_| "true")]
+                aria-describedby=[describes(name, help, wrong)] { (value) }
+        }
+    }
+}
+
+/// Boxes to tick in groups of their own, each with a legend, all under one name.
+pub(in crate::console) fn grouped(
+    name: &str,
+    legend: &str,
+    help: &str,
+    groups: &[(String, Vec<Choice<'_>>)],
+    wrong: &[(String, String)],
+) -> Markup {
+    let wrong = wrong_of(name, wrong);
+    html! {
+        fieldset #{ "f-" (name) } tabindex="-1" aria-describedby=[describes(name, help, wrong)] {
+            legend { (legend) }
+            (described(name, help, wrong))
+            @for (place, (group, all)) in groups.iter().enumerate() {
+                fieldset {
+                    legend { (group) }
+                    @for (number, choice) in all.iter().enumerate() {
+                        div class="choice" {
+                            input #{ "f-" (name) "-" (place) "-" (number) } type="checkbox" name=(name) value=(choice.value) checked[choice.chosen];
+                            label for={ "f-" (name) "-" (place) "-" (number) } {
+                                (choice.label)
+                                @if !choice.help.is_empty() { span class="help" { " · " (choice.help) } }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
 /// A list to choose one of.
 pub(in crate::console) fn select(
     name: &str,

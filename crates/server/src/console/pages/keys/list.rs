@@ -236,7 +236,7 @@ fn label(asked: &Fields) -> &'static str {
 }
 
 /// A kind as people call it.
-pub(super) fn kind_words(kind: Kind) -> &'static str {
+pub(in crate::console) fn kind_words(kind: Kind) -> &'static str {
     match kind {
         Kind::Static => "Standard key",
         Kind::Signed => "Advanced key",
