@@ -20,7 +20,7 @@ export const launch = () => chromium.launch({ executablePath: process.env.CHROMI
 
 /** A page that notes whatever must not happen on any: errors, policy violations, requests to elsewhere. */
 export async function open(browser, options = {}) {
-  const context = await browser.newContext({ viewport: { width: 1280, height: 860 }, ...options });
+  const context = await browser.newContext({ viewport: { width: 1280, height: 860 }, reducedMotion: "reduce", ...options });
   await context.grantPermissions(["clipboard-read", "clipboard-write"], { origin: facts.base_url }).catch(() => {});
   const page = await context.newPage();
   const bad = [];

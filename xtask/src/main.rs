@@ -6,6 +6,7 @@
 )]
 
 mod bench;
+mod console;
 mod cortex;
 mod crash;
 mod demo;

@@ -2,6 +2,7 @@
 
 use anyhow::{Result, bail};
 
+use crate::console;
 use crate::cortex;
 use crate::crash;
 use crate::demo;
@@ -16,7 +17,7 @@ use crate::threat_response;
 use crate::tidy;
 
 /// The stages in their order: what fails soonest comes first.
-pub(crate) const STAGES: [&str; 13] = [
+pub(crate) const STAGES: [&str; 14] = [
     "format",
     "tidy",
     "clippy",
@@ -27,6 +28,7 @@ pub(crate) const STAGES: [&str; 13] = [
     "threat-response",
     "securecloud",
     "cortex",
+    "console",
     "crash",
     "leaks",
     "fuzz",
@@ -86,6 +88,7 @@ fn stage(name: &str, release: bool) -> Result<Tally> {
         "threat-response" => threat_response::client(&demo::binary(release)?),
         "securecloud" => securecloud::walk(&demo::binary(release)?),
         "cortex" => cortex::clients(&demo::binary(release)?),
+        "console" => console::browser(&demo::binary(release)?),
         "crash" => crash::short(release),
         "leaks" => leaks::run(release),
         _ => fuzz::native_api(&demo::binary(release)?),
