@@ -1,7 +1,8 @@
 //! What the documents say is shown by a test is shown by one that exists.
 //!
 //! A row of `docs/dialects.md` names in its last cell, between backticks, what shows its statement: a test
-//! (`…::name_of_the_function`), an exchange of a transcript (`file.http: its title`) or a stage (`cargo xtask test stage`).
+//! (`…::name_of_the_function`), an exchange of a transcript (`file.http: its title`), a stage (`cargo xtask test stage`), or a
+//! file of tests as a whole.
 //! What only a console can show says so in plain words.
 
 use super::Files;
@@ -11,6 +12,8 @@ use crate::test::STAGES;
 const DOCUMENT: &str = "docs/dialects.md";
 /// The words for what no program can observe.
 const LATER: &str = "The console";
+/// The words for what is shown by the test of the row above.
+const SAME: &str = "the same";
 /// How a stage is named.
 const STAGE: &str = "cargo xtask test ";
 
@@ -26,7 +29,7 @@ pub(super) fn breaches(files: &Files) -> Vec<String> {
         };
         let named: Vec<&str> = cell.split('`').skip(1).step_by(2).collect();
         let place = format!("{DOCUMENT}:{}", number + 1);
-        if named.is_empty() && !cell.contains(LATER) {
+        if named.is_empty() && !cell.contains(LATER) && !cell.starts_with(SAME) {
             breaches.push(format!("{place}: nothing is named that shows it"));
         }
         let missing = named.iter().filter(|name| !exists(files, name));
@@ -56,7 +59,8 @@ fn exists(files: &Files, name: &str) -> bool {
             .any(|(_, text)| text.lines().any(|line| line == title));
     }
     let Some((_, function)) = name.rsplit_once("::") else {
-        return false;
+        let end = format!("/{name}");
+        return files.0.iter().any(|(file, _)| file.ends_with(&end));
     };
     let function = format!("fn {function}(");
     files.named(".rs").any(|(_, text)| text.contains(&function))
@@ -77,6 +81,7 @@ mod tests {
 | four | by the API | `it::a::is_gone` |
 | five | by the API | `x.http: It does not` |
 | six | by the API | see above |
+| seven | by the API | `a.rs`, `b.rs` |
 ";
         let files = Files(vec![
             (DOCUMENT.to_owned(), document.to_owned()),
@@ -92,6 +97,7 @@ mod tests {
                 "docs/dialects.md:6: there is no it::a::is_gone",
                 "docs/dialects.md:7: there is no x.http: It does not",
                 "docs/dialects.md:8: nothing is named that shows it",
+                "docs/dialects.md:9: there is no b.rs",
             ]
         );
     }

@@ -60,7 +60,7 @@ impl Authority {
         let changed = match changed {
             // Of several that make it at once one does, and the others find it made.
             Err(Failure::Fault(fault)) if fault.is_conflict_on(KEY_ID) => {
-                return Ok(self.poll().await?);
+                return self.poll().await;
             }
             changed => changed?,
         };

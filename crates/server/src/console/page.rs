@@ -49,9 +49,18 @@ pub(super) enum Place {
     Nowhere,
 }
 
-/// The navigation: its groups, and in each the place, its words, its path, the letter after `g`, and the scope of product
-/// `latchkey` without which it is left out.
-const NAVIGATION: [(&str, &[(Place, &str, &str, &str, &str)]); 4] = [
+/// An entry: its place, its words, its path, the letter after `g`, and the scope of product `latchkey` without which it is
+/// left out.
+type Entry = (
+    Place,
+    &'static str,
+    &'static str,
+    &'static str,
+    &'static str,
+);
+
+/// The navigation: its groups and their entries.
+const NAVIGATION: [(&str, &[Entry]); 4] = [
     (
         "Keys",
         &[
