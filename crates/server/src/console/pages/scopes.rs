@@ -140,7 +140,7 @@ fn limits(product: &Product) -> Markup {
                         @for limit in &product.limits {
                             tr {
                                 th scope="row" { (limit.name) }
-                                td { @for window in &limit.windows { p { (window.quota()) " in any " (long(window.window())) } } }
+                                td { @for window in &limit.windows { div { (window.quota()) " in any " (long(window.window())) } } }
                                 td { (shared(limit.per)) }
                                 td { (limit.description) }
                             }

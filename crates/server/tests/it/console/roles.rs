@@ -11,7 +11,7 @@ const SCOPES: [(&str, &str); 2] = [
     ("scopes", "sample.orders:write"),
 ];
 
-fn wish<'w>(name: &'w str) -> Vec<(&'w str, &'w str)> {
+fn wish(name: &str) -> Vec<(&str, &str)> {
     let mut form = vec![
         ("product", "sample"),
         ("name", name),

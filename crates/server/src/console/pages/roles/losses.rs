@@ -116,7 +116,7 @@ pub(super) fn told(console: &Console, who: &Who, preview: &Preview) -> Markup {
         @if preview.holders == 0 && preview.next.is_none() {
             p { "Nobody holds the role." }
         } @else {
-            p { (preview.holders) (if preview.holders == 1 { " holder" } else { " holders" }) " of the role, keys, members and groups together, were looked at." }
+            p { "Looked at: " (preview.holders) (if preview.holders == 1 { " holder" } else { " holders" }) " of the role, keys, members and groups together." }
         }
         @if keys + users == 0 {
             @if preview.holders > 0 { p { "None of them loses anything." } }
