@@ -104,6 +104,8 @@ ids! {
     NoticeId;
     /// A way out for notices.
     ChannelId;
+    /// Something that an organization claimed of what is offered.
+    SubscriptionId;
 }
 
 #[cfg(test)]
