@@ -7,6 +7,7 @@ use crate::crash;
 use crate::demo;
 use crate::fuzz;
 use crate::leaks;
+use crate::scc;
 use crate::securecloud;
 use crate::seed;
 use crate::services::{self, POSTGRES};
@@ -16,7 +17,7 @@ use crate::threat_response;
 use crate::tidy;
 
 /// The stages in their order: what fails soonest comes first.
-pub(crate) const STAGES: [&str; 13] = [
+pub(crate) const STAGES: [&str; 14] = [
     "format",
     "tidy",
     "clippy",
@@ -24,6 +25,7 @@ pub(crate) const STAGES: [&str; 13] = [
     "tests",
     "pasted-line",
     "secure-access",
+    "security-cloud-control",
     "threat-response",
     "securecloud",
     "cortex",
@@ -83,6 +85,7 @@ fn stage(name: &str, release: bool) -> Result<Tally> {
         "tests" => tests(),
         "pasted-line" => seed::pasted_line(&demo::binary(release)?),
         "secure-access" => seed::secure_access(&demo::binary(release)?),
+        "security-cloud-control" => scc::client(&demo::binary(release)?),
         "threat-response" => threat_response::client(&demo::binary(release)?),
         "securecloud" => securecloud::walk(&demo::binary(release)?),
         "cortex" => cortex::clients(&demo::binary(release)?),

@@ -1,4 +1,5 @@
-//! Security Cloud Control: a manager with an organization that it manages, and an administrator's key of the manager.
+//! Security Cloud Control: a manager with an organization that it manages, an administrator's key of the manager, and one
+//! of the offers claimed.
 
 use anyhow::{Context, bail};
 use authority::keys::{CreateKey, Expiry, Outcome, Shown, Wish};
@@ -9,6 +10,7 @@ use credential::key::{Addresses, Kind};
 use credential::name::{Comment, Name, ProductName};
 use credential::organization::OrganizationKind;
 use serde_json::json;
+use server::dialects::security_cloud_control;
 
 use super::{Told, organization};
 
@@ -62,6 +64,15 @@ pub(super) async fn settle(authority: &Authority) -> anyhow::Result<Told> {
     else {
         bail!("a key of this kind shows two tokens")
     };
+    let product = ProductName::new(PRODUCT)?;
+    let offers = security_cloud_control::offers()?;
+    let (claimed, unclaimed) = match offers {
+        [claimed, unclaimed, ..] => (claimed, &unclaimed.code),
+        _ => bail!("there are too few offers"),
+    };
+    let subscription = authority
+        .claim(&there, manager, &product, claimed, &[])
+        .await?;
     let (key, access, refresh) = (issued.key.id, access_token.expose(), refresh_token.expose());
     Ok(Told {
         to_try: format!(
@@ -77,6 +88,8 @@ pub(super) async fn settle(authority: &Authority) -> anyhow::Result<Told> {
             "api_key_id": key.to_string(),
             "access_token": access,
             "refresh_token": refresh,
+            "subscription_id": subscription.value.id.to_string(),
+            "claim_code": unclaimed,
         }),
     })
 }
