@@ -16,6 +16,7 @@ mod leaks;
 mod native;
 mod python;
 mod random;
+mod scc;
 mod securecloud;
 mod seed;
 mod served;

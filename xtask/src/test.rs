@@ -8,6 +8,7 @@ use crate::crash;
 use crate::demo;
 use crate::fuzz;
 use crate::leaks;
+use crate::scc;
 use crate::securecloud;
 use crate::seed;
 use crate::services::{self, POSTGRES};
@@ -25,6 +26,7 @@ pub(crate) const STAGES: [&str; 14] = [
     "tests",
     "pasted-line",
     "secure-access",
+    "security-cloud-control",
     "threat-response",
     "securecloud",
     "cortex",
@@ -85,6 +87,7 @@ fn stage(name: &str, release: bool) -> Result<Tally> {
         "tests" => tests(),
         "pasted-line" => seed::pasted_line(&demo::binary(release)?),
         "secure-access" => seed::secure_access(&demo::binary(release)?),
+        "security-cloud-control" => scc::client(&demo::binary(release)?),
         "threat-response" => threat_response::client(&demo::binary(release)?),
         "securecloud" => securecloud::walk(&demo::binary(release)?),
         "cortex" => cortex::clients(&demo::binary(release)?),

@@ -7,10 +7,10 @@ use std::sync::Arc;
 use credential::access::Ceiling;
 use credential::event::Action;
 use credential::grant::{Resources, RoleGrant};
-use credential::group::{Group, MAX_GROUPS, MAX_REACH, Reach, fits_among, with_outer};
+use credential::group::{Group, MAX_GROUPS, MAX_REACH, Reach, belonging, fits_among, with_outer};
 use credential::id::{GroupId, OrganizationId, RoleId, UserId};
 use credential::name::{Comment, Name};
-use credential::organization::OrganizationKind;
+use credential::organization::{OrganizationKind, User};
 use store::groups::GROUP_NAME;
 use store::{Change, Found, View};
 
@@ -204,6 +204,43 @@ impl Authority {
             Ok(group)
         })
         .await
+    }
+
+    /// The people who are members of a group themselves, in the order of their ids, for whoever may see the group: its
+    /// members may be of an organization whose other people the caller does not see.
+    pub async fn people_of(&self, caller: &Caller, id: GroupId) -> Result<Vec<User>, Failure> {
+        let group = self.seen_group(caller, READ, id).await?;
+        let world = self.world();
+        let members = group.members.iter().filter_map(|id| world.user(*id));
+        Ok(members.map(|user| User::clone(user)).collect())
+    }
+
+    /// The people of its manager who belong to a group that is shared into an organization, in the order of their ids.
+    pub async fn shared_people(
+        &self,
+        caller: &Caller,
+        organization: OrganizationId,
+    ) -> Result<Vec<User>, Failure> {
+        self.permit(caller, &need(READ, organization)).await?;
+        let world = self.world();
+        let known = world.organization(organization);
+        let Some(manager) = known.and_then(|known| known.parent) else {
+            return Ok(Vec::new());
+        };
+        let groups: Vec<&Group> = world.groups_in(manager).collect();
+        let shared: BTreeSet<GroupId> = groups
+            .iter()
+            .filter(|group| world.sees_group(organization, group))
+            .map(|group| group.id)
+            .collect();
+        let people: BTreeSet<UserId> = groups
+            .iter()
+            .flat_map(|group| &group.members)
+            .filter(|id| !belonging(groups.iter().copied(), **id).is_disjoint(&shared))
+            .copied()
+            .collect();
+        let people = people.into_iter().filter_map(|id| world.user(id));
+        Ok(people.map(|user| User::clone(user)).collect())
     }
 
     /// The group as this replica knows it. Who may not see it is told that there is none.
@@ -402,8 +439,8 @@ fn is_of_its_organization(world: &World, group: &Group) -> Result<(), Refusal> {
         return refuse("only a manager shares its groups into other organizations".to_owned());
     }
     if let Reach::Listed(listed) = &group.reach {
-        if listed.is_empty() || listed.len() > MAX_REACH {
-            return refuse(format!("expected 1 to {MAX_REACH} organizations"));
+        if listed.len() > MAX_REACH {
+            return refuse(format!("expected at most {MAX_REACH} organizations"));
         }
         let foreign = listed.iter().find(|id| {
             world

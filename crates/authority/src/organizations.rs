@@ -5,6 +5,7 @@
 
 mod region;
 pub(crate) mod settings;
+mod subscriptions;
 
 use std::sync::Arc;
 
@@ -17,6 +18,7 @@ use store::{Change, Found, View};
 pub(crate) use settings::settings_need;
 pub(crate) use settings::settings_of;
 pub use settings::{EditSettings, OrganizationSettings};
+pub use subscriptions::Turn;
 
 use crate::Authority;
 use crate::act::{Done, MAX_PAGE, gives_nothing, hidden, refuse_stale};

@@ -106,6 +106,8 @@ ids! {
     SessionId;
     /// A way out for notices.
     ChannelId;
+    /// Something that an organization claimed of what is offered.
+    SubscriptionId;
 }
 
 #[cfg(test)]

@@ -46,9 +46,9 @@
 //! since; each event's hash covers the one before. [`canonical`] makes the bytes that are hashed, so that two different
 //! values never read the same.
 //!
-//! **People** ([`organization`], [`group`], [`name`], [`password`], [`notice`]): tenants, their members and groups of them,
-//! names with one canonical form each, passwords that may be chosen, what somebody should be told about a key, once, and
-//! over which channels.
+//! **People** ([`organization`], [`group`], [`name`], [`password`], [`notice`], [`subscription`]): tenants, their members and
+//! groups of them, names with one canonical form each, passwords that may be chosen, what somebody should be told about a
+//! key, once, and over which channels; and what a tenant claimed, which no verdict reads.
 
 pub mod access;
 pub mod canonical;
@@ -68,5 +68,6 @@ pub mod role;
 pub mod scope;
 pub mod seal;
 pub mod secret;
+pub mod subscription;
 pub mod time;
 pub mod token;

@@ -197,6 +197,41 @@ testkit::on_each_engine! {
         assert!(matches!(refused(edited(&rig, &rig.shell(), group.id, foreign).await), Refusal::Invalid { member: "reach", .. }));
     }
 
+    async fn an_organization_sees_who_comes_with_a_shared_group(database: Database) {
+        let rig = Rig::open(&database).await;
+        let manager = organization(&rig, "Manager", OrganizationKind::Manager).await;
+        let managed = rig.authority.create_organization(&Caller::shell(manager.id), authority::organizations::CreateOrganization {
+            name: name("Managed"), kind: OrganizationKind::Managed, parent: Some(manager.id),
+        }).await.unwrap().value;
+        let (_, viewer) = person(&rig, "vi@example.com", managed.id, &[ADMINISTRATOR]).await;
+        let (direct, _) = person(&rig, "di@example.com", manager.id, &[]).await;
+        let (inner, _) = person(&rig, "in@example.com", manager.id, &[]).await;
+        let (apart, _) = person(&rig, "ap@example.com", manager.id, &[]).await;
+        let at = |wish| CreateGroup { organization: Some(manager.id), ..wish };
+        let nested = made(&rig, at(wish("Inner", &[], &[inner.id], &[]))).await;
+        made(&rig, at(wish("Apart", &[], &[apart.id], &[]))).await;
+        let group = made(&rig, at(wish("Crew", &[], &[direct.id], &[nested.id]))).await;
+        let shared = async || {
+            let people = rig.authority.shared_people(&viewer, managed.id).await.unwrap();
+            people.into_iter().map(|user| user.id).collect::<Vec<_>>()
+        };
+        assert_eq!(shared().await, []);
+        assert_eq!(refused(rig.authority.people_of(&viewer, group.id).await), Refusal::NotFound("group"));
+        let share = EditGroup { reach: Some(Reach::Managed), ..EditGroup::default() };
+        edited(&rig, &rig.shell(), group.id, share).await.unwrap();
+        assert_eq!(shared().await, [direct.id, inner.id]);
+        let members = rig.authority.people_of(&viewer, group.id).await.unwrap();
+        assert_eq!(members.into_iter().map(|user| user.id).collect::<Vec<_>>(), [direct.id]);
+        // The manager itself has nobody who comes from elsewhere, and others do not ask.
+        let none = rig.authority.shared_people(&Caller::shell(manager.id), manager.id).await.unwrap();
+        assert_eq!(none, []);
+        assert_eq!(refused(rig.authority.shared_people(&viewer, manager.id).await), Refusal::NotFound("organization"));
+        // A list of none is a group that waits for its first organization.
+        let none = EditGroup { reach: Some(Reach::Listed(BTreeSet::new())), ..EditGroup::default() };
+        edited(&rig, &rig.shell(), group.id, none).await.unwrap();
+        assert_eq!(shared().await, []);
+    }
+
     async fn rings_and_old_versions_are_refused(database: Database) {
         let rig = Rig::open(&database).await;
         let inner = made(&rig, wish("Inner", &[], &[], &[])).await;

@@ -3,9 +3,11 @@
 
 mod call;
 mod errors;
+mod groups;
 mod keys;
 mod organizations;
 mod roles;
+mod subscriptions;
 mod token;
 mod translate;
 mod users;
@@ -14,6 +16,7 @@ mod wire;
 use authority::Authority;
 use axum::Router;
 use axum::routing::{MethodRouter, get, post};
+use credential::subscription::Offer;
 use http::StatusCode;
 
 use super::{Dialect, Speaker};
@@ -21,6 +24,11 @@ use errors::No;
 
 /// The product that this dialect speaks for.
 pub const PRODUCT: &str = "security_cloud_control";
+
+/// What organizations can claim by its code.
+pub fn offers() -> Result<&'static [Offer], &'static toml::de::Error> {
+    subscriptions::offers()
+}
 
 /// What the rest of the server knows of it.
 pub(super) const DIALECT: Dialect = Dialect {
@@ -45,6 +53,8 @@ fn routes(speaker: &Speaker) -> Router {
             only(post(token::refresh)),
         )
         .merge(organizations_and_people())
+        .merge(groups_of_people())
+        .merge(what_was_claimed())
         .with_state(speaker.authority.clone())
 }
 
@@ -73,6 +83,59 @@ fn organizations_and_people() -> Router<Authority> {
         .route(
             "/v1/organizations/{organization}/roles/{role}",
             only(get(roles::read).patch(roles::assign)),
+        )
+}
+
+fn groups_of_people() -> Router<Authority> {
+    Router::new()
+        .route(
+            "/v1/organizations/{organization}/users/{user}/groups",
+            only(get(groups::of_user)),
+        )
+        .route(
+            "/v1/organizations/{organization}/adminGroups",
+            only(get(groups::list).post(groups::create)),
+        )
+        .route(
+            "/v1/organizations/{organization}/adminGroups/{group}",
+            only(
+                get(groups::read)
+                    .put(groups::edit)
+                    .patch(groups::patch)
+                    .delete(groups::delete),
+            ),
+        )
+        .route(
+            "/v1/organizations/{organization}/adminGroups/{group}/users",
+            only(get(groups::users_of)),
+        )
+        .route(
+            "/v1/organizations/{organization}/adminGroups/{group}/roles",
+            only(get(groups::roles_of)),
+        )
+        .route(
+            "/v1/organizations/{organization}/adminGroups/{group}/managedOrgs",
+            only(get(groups::organizations_of)),
+        )
+}
+
+fn what_was_claimed() -> Router<Authority> {
+    Router::new()
+        .route(
+            "/v1/organizations/{organization}/subscriptions",
+            only(get(subscriptions::list).post(subscriptions::claim)),
+        )
+        .route(
+            "/v1/organizations/{organization}/subscriptions/claimInfo",
+            only(post(subscriptions::claim_info)),
+        )
+        .route(
+            "/v1/organizations/{organization}/subscriptions/{subscription}",
+            only(
+                get(subscriptions::read)
+                    .put(subscriptions::turn)
+                    .patch(subscriptions::share),
+            ),
         )
 }
 

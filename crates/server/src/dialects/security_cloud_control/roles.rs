@@ -12,7 +12,7 @@ use http::StatusCode;
 use super::call::{Answer, Call, json, product};
 use super::errors::No;
 use super::wire::{Assignment, Assignments, Results, Roles};
-use super::{translate, users};
+use super::{groups, translate, users};
 
 const READ: &str = "platform.roles:read";
 const WRITE: &str = "platform.roles:write";
@@ -43,7 +43,8 @@ pub(super) async fn list(State(authority): State<Authority>, request: Request) -
         }
         if let Some(user) = query.get("user") {
             let user = users::called(&call, organization, user).await?;
-            roles.retain(|role| user.roles.iter().any(|grant| grant.role == role.id));
+            let has = groups::roles_of_user(&authority.world(), &user);
+            roles.retain(|role| has.contains(&role.id));
         }
         let world = authority.world();
         let roles = roles.iter().map(|role| translate::role(&world, role));
@@ -88,6 +89,10 @@ pub(super) async fn assign(State(authority): State<Authority>, request: Request)
             let done = assign_user(&call, organization, role, &one).await;
             results.push(translate::result(one.id, "user", one.operation, done)?);
         }
+        for one in groups {
+            let done = assign_group(&call, organization, role, &one).await;
+            results.push(translate::result(one.id, "group", one.operation, done)?);
+        }
         Ok(json(StatusCode::OK, &Results { results }))
     }
     .await;
@@ -102,6 +107,16 @@ async fn assign_user(
 ) -> Result<(), No> {
     let user = users::called(call, organization, &asked.id).await?;
     users::assign(call, user.id, role, is_addition(&asked.operation)?).await
+}
+
+async fn assign_group(
+    call: &Call<'_>,
+    organization: OrganizationId,
+    role: RoleId,
+    asked: &Assignment,
+) -> Result<(), No> {
+    let group = groups::called(call, organization, &asked.id).await?;
+    groups::assign(call, &group, role, is_addition(&asked.operation)?).await
 }
 
 /// Whether something is added or removed.

@@ -1,14 +1,20 @@
 //! Between their words and ours.
 
+use std::collections::BTreeSet;
+
 use authority::World;
 use authority::catalog::Product;
 use authority::keys::{Expiry, Pair, Wish};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD_NO_PAD;
 use credential::grant::Resources;
-use credential::id::RoleId;
+use credential::group::{Group, Reach};
+use credential::id::{OrganizationId, RoleId, SubscriptionId};
 use credential::key::{Key, Maker, State};
 use credential::name::{Comment, Name};
 use credential::organization::{Organization, OrganizationKind, Region, User};
 use credential::role::Role;
+use credential::subscription::{Entitlement, Held, Offer, OfferedProduct, Subscription};
 use credential::time::Instant;
 use jiff::Timestamp;
 use jiff::civil::DateTime;
@@ -209,12 +215,11 @@ pub(super) fn organization(
     region: Option<&Region>,
 ) -> wire::Organization {
     let code = region.map_or(HOME, Region::as_str);
-    let known = REGIONS.iter().find(|(known, _)| *known == code);
     wire::Organization {
         id: organization.id.to_string(),
         name: organization.name.as_str().to_owned(),
         region_code: code.to_owned(),
-        region_description: known.map_or(code, |(_, name)| *name).to_owned(),
+        region_description: region_description(code),
         created: seconds(organization.created_at),
         kind: kind_word(organization.kind),
         managed_org_ids: None,
@@ -299,4 +304,156 @@ pub(super) fn seconds(at: Instant) -> String {
     Timestamp::from_second(at.seconds())
         .map(|at| at.to_string())
         .unwrap_or_default()
+}
+
+/// What a subscription is called: `Sub` and 15 digits, always the same for the same one.
+fn subscription_name(id: SubscriptionId) -> String {
+    let id = u128::from_be_bytes(*id.as_bytes());
+    format!("Sub{:015}", id % 1_000_000_000_000_000)
+}
+
+/// A subscription as the answer to its claim has it.
+pub(super) fn claimed(subscription: &Subscription) -> wire::Claimed {
+    wire::Claimed {
+        id: subscription.id.to_string(),
+        name: subscription_name(subscription.id),
+        created: seconds(subscription.claimed_at),
+        is_trial: subscription.trial,
+    }
+}
+
+/// A subscription as they show it.
+pub(super) fn subscription(subscription: &Subscription) -> wire::Subscription {
+    let product = |held: &Held| wire::SubscribedProduct {
+        id: held.id.clone(),
+        name: held.name.clone(),
+        status: if held.active { "ACTIVE" } else { "INACTIVE" },
+        region_code: held
+            .region
+            .as_ref()
+            .map(|region| region.as_str().to_owned()),
+        region_description: held
+            .region
+            .as_ref()
+            .map(|region| region_description(region.as_str())),
+        entitlements: entitlements(&held.entitlements),
+        allowed_regions: allowed(&held.regions),
+    };
+    wire::Subscription {
+        claimed: claimed(subscription),
+        products: subscription.products.iter().map(product).collect(),
+    }
+}
+
+/// What a code would claim.
+pub(super) fn offer(offer: &Offer) -> wire::ClaimInfo {
+    let product = |offered: &OfferedProduct| wire::SubscribedProduct {
+        id: offered.id.clone(),
+        name: offered.name.clone(),
+        status: "INACTIVE",
+        region_code: None,
+        region_description: None,
+        entitlements: entitlements(&offered.entitlements),
+        allowed_regions: allowed(&offered.regions),
+    };
+    wire::ClaimInfo {
+        name: offer.name.clone(),
+        created: seconds(Instant::from_millis(offer.since * 1000)),
+        products: offer.products.iter().map(product).collect(),
+    }
+}
+
+fn entitlements(all: &[Entitlement]) -> Vec<wire::Entitlement> {
+    let shown = all.iter().map(|one| wire::Entitlement {
+        id: one.id.clone(),
+        name: one.name.clone(),
+        quantity: one.quantity,
+    });
+    shown.collect()
+}
+
+fn allowed(regions: &[Region]) -> Vec<wire::AllowedRegion> {
+    let shown = regions.iter().map(|region| wire::AllowedRegion {
+        region_code: region.as_str().to_owned(),
+        region_description: region_description(region.as_str()),
+    });
+    shown.collect()
+}
+
+fn region_description(code: &str) -> String {
+    let known = REGIONS.iter().find(|(known, _)| *known == code);
+    known.map_or(code, |(_, name)| *name).to_owned()
+}
+
+/// To whom a group applies, by their words.
+pub(super) fn applies_to(word: &str) -> Result<Reach, No> {
+    Ok(match word {
+        "all" => Reach::Managed,
+        "manager" => Reach::Own,
+        "selected_managed" => Reach::Listed(BTreeSet::new()),
+        _ => {
+            let why = "appliesTo: expected all, manager or selected_managed";
+            return Err(No::bad_request(why));
+        }
+    })
+}
+
+/// A group as they show it. All of them are made here: none comes from a directory.
+pub(super) fn group(world: &World, group: &Group) -> wire::Group {
+    let of = world.organization(group.organization);
+    let of_manager = of.is_some_and(|of| of.kind == OrganizationKind::Manager);
+    let applies_to = match group.reach {
+        Reach::Managed => "all",
+        Reach::Own => "manager",
+        Reach::Listed(_) => "selected_managed",
+    };
+    wire::Group {
+        id: group.id.to_string(),
+        name: group.name.as_str().to_owned(),
+        description: group.description.as_str().to_owned(),
+        org_id: group.organization.to_string(),
+        created: seconds(group.created_at),
+        kind: "Local",
+        applies_to: Some(applies_to).filter(|_| of_manager),
+    }
+}
+
+/// An organization's id as clients write it in bodies: as it is, or as the vendor's directory names it, which is the
+/// base64 of a `ciscospark` address that ends with the id.
+pub(super) fn organization_id(text: &str) -> Option<OrganizationId> {
+    if let Ok(id) = text.parse() {
+        return Some(id);
+    }
+    let decoded = STANDARD_NO_PAD.decode(text.trim_end_matches('=')).ok()?;
+    let address = String::from_utf8(decoded).ok()?;
+    let id = address.strip_prefix("ciscospark://us/ORGANIZATION/")?;
+    id.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_organization_is_named_by_its_id_or_as_the_directory_names_it() {
+        let id = "96abc2aa-3dcc-11e5-a152-fe34819cdc9a";
+        let directory = "Y2lzY29zcGFyazovL3VzL09SR0FOSVpBVElPTi85NmFiYzJhYS0zZGNjLTExZTUtYTE1Mi1mZTM0ODE5Y2RjOWE";
+        let known = id.parse().ok();
+        for text in [id, directory, &format!("{directory}=")] {
+            assert_eq!(organization_id(text), known, "{text}");
+        }
+        for text in ["", "x", "Y2lzY28", "96abc2aa"] {
+            assert_eq!(organization_id(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_subscription_is_called_by_fifteen_digits_of_its_id() {
+        for (byte, name) in [(0, "Sub000000000000000"), (1, "Sub625911497130241")] {
+            assert_eq!(
+                subscription_name(SubscriptionId::from_bytes([byte; 16])),
+                name
+            );
+        }
+    }
 }

@@ -18,6 +18,9 @@ use super::wire::{self, Results, UserName, UserOperation, UserOperations, Users}
 const READ: &str = "platform.users:read";
 const WRITE: &str = "platform.users:write";
 
+/// What the state of somebody is called who is of the manager, and here by a group that it shares.
+pub(super) const SHARED: &str = "SHARED";
+
 /// People that are read at once.
 const PAGE: usize = 1000;
 /// Operations of one call; each is a change of its own, and takes some milliseconds.
@@ -33,7 +36,7 @@ pub(super) async fn list(State(authority): State<Authority>, request: Request) -
             // One version of the SDK's documents has this word for the same.
             Some("INACTIVE") => Some("DISABLED"),
             Some(word) => Some(
-                ["ACTIVE", "PENDING", "DISABLED", "SHARED"]
+                ["ACTIVE", "PENDING", "DISABLED", SHARED]
                     .into_iter()
                     .find(|known| *known == word)
                     .ok_or_else(|| {
@@ -47,6 +50,8 @@ pub(super) async fn list(State(authority): State<Authority>, request: Request) -
             .iter()
             .map(|user| translate::user(user, translate::user_status(&world, user)))
             .collect();
+        let shared = authority.shared_people(&call.caller, organization).await?;
+        users.extend(shared.iter().map(|user| translate::user(user, SHARED)));
         users.retain(|user| status.is_none_or(|status| status == user.status));
         Ok(json(StatusCode::OK, &Users { users }))
     }
@@ -57,7 +62,8 @@ pub(super) async fn list(State(authority): State<Authority>, request: Request) -
 pub(super) async fn read(State(authority): State<Authority>, request: Request) -> Response {
     let answer: Answer = async {
         let call = Call::of(&authority, request, READ).await?;
-        one(&authority, &named(&call).await?)
+        let (user, status) = seen(&call).await?;
+        Ok(json(StatusCode::OK, &translate::user(&user, status)))
     }
     .await;
     answer.into_response()
@@ -203,6 +209,21 @@ pub(super) async fn named(call: &Call<'_>) -> Result<User, No> {
     Some(user)
         .filter(|user| user.organization == organization)
         .ok_or_else(No::not_found)
+}
+
+/// The person that the path names, of the organization in the path or shared into it, and the word for their state there.
+pub(super) async fn seen(call: &Call<'_>) -> Result<(User, &'static str), No> {
+    let (organization, id) = (call.organization()?.id, call.thing::<UserId>()?);
+    let shared = call
+        .authority
+        .shared_people(&call.caller, organization)
+        .await?;
+    if let Some(user) = shared.into_iter().find(|user| user.id == id) {
+        return Ok((user, SHARED));
+    }
+    let user = named(call).await?;
+    let status = translate::user_status(&call.authority.world(), &user);
+    Ok((user, status))
 }
 
 /// A person by id or address, as clients name them in bodies.

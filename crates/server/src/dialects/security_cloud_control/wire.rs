@@ -236,3 +236,183 @@ pub(super) struct Assignment {
     pub(super) operation: String,
     pub(super) id: String,
 }
+
+/// What an organization has claimed.
+#[derive(Serialize)]
+pub(super) struct Subscriptions {
+    pub(super) subscriptions: Vec<Subscription>,
+}
+
+/// A subscription.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Subscription {
+    #[serde(flatten)]
+    pub(super) claimed: Claimed,
+    pub(super) products: Vec<SubscribedProduct>,
+}
+
+/// A subscription as the answer to its claim has it.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Claimed {
+    pub(super) id: String,
+    pub(super) name: String,
+    pub(super) created: String,
+    pub(super) is_trial: bool,
+}
+
+/// A product of a subscription, or of what can be claimed; where it is used is told once it is.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct SubscribedProduct {
+    pub(super) id: String,
+    pub(super) name: String,
+    pub(super) status: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) region_code: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) region_description: Option<String>,
+    pub(super) entitlements: Vec<Entitlement>,
+    pub(super) allowed_regions: Vec<AllowedRegion>,
+}
+
+/// So many of something.
+#[derive(Serialize)]
+pub(super) struct Entitlement {
+    pub(super) id: String,
+    pub(super) name: String,
+    pub(super) quantity: u32,
+}
+
+/// Where a product can be used.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct AllowedRegion {
+    pub(super) region_code: String,
+    pub(super) region_description: String,
+}
+
+/// What a code would claim.
+#[derive(Serialize)]
+pub(super) struct ClaimInfo {
+    pub(super) name: String,
+    pub(super) created: String,
+    pub(super) products: Vec<SubscribedProduct>,
+}
+
+/// A code that claims something.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct ClaimCode {
+    pub(super) claim_code: String,
+}
+
+/// Something to be claimed, with products that are taken into use at once.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct NewSubscription {
+    pub(super) claim_code: String,
+    #[serde(rename = "type")]
+    pub(super) kind: Option<String>,
+    #[serde(default)]
+    pub(super) products: Vec<WantedProduct>,
+}
+
+/// A product to be taken into use; the vendor's clients send what claimInfo told them along.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct WantedProduct {
+    pub(super) id: String,
+    pub(super) region_code: Option<String>,
+}
+
+/// A product to be taken into use, or out of it.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct TurnedProduct {
+    pub(super) product_id: String,
+    pub(super) status: bool,
+    pub(super) source_instance_id: Option<String>,
+    pub(super) region_code: Option<String>,
+    pub(super) initial_admin: Option<String>,
+}
+
+/// What a managed organization shall have of a subscription.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct Quantities {
+    pub(super) entitlements: Vec<Quantity>,
+    #[serde(default)]
+    use_existing_tenants_for_products: Vec<String>,
+    /// The same under its older name.
+    #[serde(default)]
+    use_existing_tenants: Vec<String>,
+}
+
+impl Quantities {
+    /// The products for which the organization goes on with an instance of its own.
+    pub(super) fn own_instances(&self) -> impl Iterator<Item = &String> {
+        let older = self.use_existing_tenants.iter();
+        self.use_existing_tenants_for_products.iter().chain(older)
+    }
+}
+
+/// So many of an entitlement.
+#[derive(Deserialize)]
+pub(super) struct Quantity {
+    pub(super) id: String,
+    pub(super) quantity: u32,
+}
+
+/// A list of groups; the cursor is there where more follow.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Groups {
+    pub(super) groups: Vec<Group>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) next_cursor: Option<String>,
+}
+
+/// A group. Only one of a manager applies to other organizations.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Group {
+    pub(super) id: String,
+    pub(super) name: String,
+    pub(super) description: String,
+    pub(super) org_id: String,
+    pub(super) created: String,
+    #[serde(rename = "type")]
+    pub(super) kind: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) applies_to: Option<&'static str>,
+}
+
+/// A group to be made.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct NewGroup {
+    pub(super) name: String,
+    #[serde(default)]
+    pub(super) description: String,
+    pub(super) applies_to: Option<String>,
+}
+
+/// Another name or description for a group; what is not there stays.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct GroupEdit {
+    pub(super) name: Option<String>,
+    pub(super) description: Option<String>,
+}
+
+/// Who shall, or shall not, be in a group, and where it applies.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct GroupChanges {
+    #[serde(default)]
+    pub(super) users: Vec<Assignment>,
+    #[serde(default)]
+    pub(super) managed_org: Vec<Assignment>,
+}

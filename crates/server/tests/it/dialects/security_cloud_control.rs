@@ -3,11 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use authority::Caller;
-use authority::keys::{CreateKey, Expiry, Outcome, Shown, Wish};
+use authority::audit::AuditQuery;
+use authority::keys::{CreateKey, EditKey, Expiry, Outcome, Shown, Wish};
 use authority::notices::NoticeFilter;
 use authority::organizations::CreateOrganization;
 use authority::roles::CreateRole;
+use authority::{Caller, Failure, Refusal};
 use credential::grant::Resources;
 use credential::id::{OrganizationId, RoleId};
 use credential::key::{Addresses, Kind};
@@ -291,6 +292,99 @@ testkit::on_each_engine! {
             tokens.insert((next.access, next.refresh));
         }
         assert_eq!(tokens.len(), 1);
+    }
+
+    async fn of_a_crowd_that_claims_one_code_one_does_and_it_is_in_the_trail(database: Database) {
+        let house = Arc::new(House::open(&database).await);
+        let organization = house.organization("Claims").await;
+        let pair = admin(&house, organization).await;
+        let code = server::dialects::security_cloud_control::offers().unwrap()[0].code.clone();
+        let path = format!("/v1/organizations/{organization}/subscriptions");
+        let calls: Vec<_> = (0..8)
+            .map(|_| {
+                let (house, pair, path) = (Arc::clone(&house), pair.clone(), path.clone());
+                let body = json!({"claimCode": code});
+                tokio::spawn(async move { call(&house, &pair.access, "POST", &path, &body).await.status })
+            })
+            .collect();
+        let mut statuses = Vec::new();
+        for call in calls {
+            statuses.push(call.await.unwrap());
+        }
+        statuses.sort_unstable();
+        assert_eq!(statuses, [201, 409, 409, 409, 409, 409, 409, 409]);
+        let listed = get(&house, &pair, "/subscriptions").await.json();
+        let id = listed["subscriptions"][0]["id"].as_str().unwrap();
+        let shell = Caller::shell(organization);
+        let trail = house.authority.audit(&shell, AuditQuery::default(), None, 100).await.unwrap();
+        let claims = trail.iter().filter(|event| event.event.detail.contains(id));
+        assert_eq!(claims.count(), 1);
+    }
+
+    async fn what_a_role_opens_is_enforced_for_every_call(database: Database) {
+        let house = House::open(&database).await;
+        let organization = house.organization("Opens").await;
+        let member = generate(&house, organization, "Member", &[MEMBER], Expiry::Never).await;
+        let admin = admin(&house, organization).await;
+        for path in ["", "/subscriptions", "/users", "/roles", "/adminGroups", "/apiKeys"] {
+            for pair in [&member, &admin] {
+                assert_eq!(get(&house, pair, path).await.status, 200, "{path}");
+            }
+        }
+        let victim = generate(&house, organization, "Victim", &[MEMBER], Expiry::Never).await;
+        let none = "00000000-0000-7000-8000-000000000000";
+        for (method, path) in [
+            ("PUT", String::new()),
+            ("PATCH", "/users".to_owned()),
+            ("PUT", format!("/users/{none}")),
+            ("PATCH", format!("/roles/{MEMBER}")),
+            ("POST", "/adminGroups".to_owned()),
+            ("PUT", format!("/adminGroups/{none}")),
+            ("PATCH", format!("/adminGroups/{none}")),
+            ("DELETE", format!("/adminGroups/{none}")),
+            ("POST", "/subscriptions".to_owned()),
+            ("POST", "/subscriptions/claimInfo".to_owned()),
+            ("PUT", format!("/subscriptions/{none}")),
+            ("PATCH", format!("/subscriptions/{none}")),
+            ("POST", "/apiKeys".to_owned()),
+            ("POST", format!("/apiKeys/{}/disable", victim.key)),
+            ("POST", format!("/apiKeys/{}/enable", victim.key)),
+            ("DELETE", format!("/apiKeys/{}", victim.key)),
+        ] {
+            let path = format!("/v1/organizations/{organization}{path}");
+            let refused = call(&house, &member.access, method, &path, &json!({})).await;
+            assert_eq!(refused.status, 403, "{method} {path}: {}", refused.body);
+            // Whoever may do it is told what is wrong with this one, if anything.
+            let allowed = call(&house, &admin.access, method, &path, &json!({})).await;
+            assert!(![401, 403].contains(&allowed.status), "{method} {path}: {}", allowed.body);
+        }
+        let organizations = call(&house, &member.access, "POST", "/v1/organizations", &json!({"name": "More"})).await;
+        assert_eq!(organizations.status, 403);
+    }
+
+    async fn the_roles_of_a_key_are_fixed(database: Database) {
+        let house = House::open(&database).await;
+        let organization = house.organization("Fixed").await;
+        let (member, admin) = (
+            generate(&house, organization, "Member", &[MEMBER], Expiry::Never).await,
+            admin(&house, organization).await,
+        );
+        let path = format!("/v1/organizations/{organization}/apiKeys/{}", member.key);
+        for method in ["PATCH", "PUT"] {
+            let body = json!({"permissions": [{"roleId": ADMINISTRATOR}]});
+            assert_eq!(call(&house, &admin.access, method, &path, &body).await.status, 405, "{method}");
+        }
+        // Not even whoever holds the shell changes them.
+        let wish = |role: &str| EditKey {
+            grants: Some(Wish { roles: vec![(role.parse().unwrap(), Resources::All)], scopes: Vec::new() }),
+            ..EditKey::default()
+        };
+        let (shell, id) = (Caller::shell(organization), member.key.parse().unwrap());
+        let refused = house.authority.edit_key(&shell, id, wish(ADMINISTRATOR), None).await.unwrap_err();
+        assert!(matches!(refused, Failure::Refused(Refusal::Invalid { member: "grants", .. })), "{refused:?}");
+        let told = refresh(&house, &member).await.json();
+        assert_eq!(told["permissions"][0]["roleId"], MEMBER);
+        assert_eq!(told["permissions"].as_array().unwrap().len(), 1);
     }
 
     async fn a_refresh_that_is_due_is_told_on_day_fifty_and_a_lapse_on_day_sixty(database: Database) {

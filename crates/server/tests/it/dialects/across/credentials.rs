@@ -14,6 +14,8 @@ use crate::house::{House, basic};
 pub(super) struct Place {
     pub(super) of: &'static str,
     pub(super) credentials: Vec<Credential>,
+    /// The organization, for paths that name it.
+    pub(super) organization: String,
     /// A key that its endpoints name.
     pub(super) victim: String,
     /// What nobody else may be told.
@@ -146,6 +148,7 @@ impl Place {
         Self {
             of,
             credentials: Vec::new(),
+            organization: String::new(),
             victim: String::new(),
             facts: vec![format!("{of} victim {organization}")],
         }
@@ -168,6 +171,7 @@ impl Place {
         let called = self.facts[0].clone();
         let victim = house.key(organization, product, kind, &called, &weak).await;
         self.victim = victim.key.id.to_string();
+        self.organization = organization.to_string();
     }
 
     /// What is shown of a key that is no client, each string by itself.

@@ -88,7 +88,7 @@ pub(super) const PARTIES: &[Party] = &[
             let of = "security_cloud_control";
             Box::pin(plain(house, organization, name, of, &[Kind::TokenPair]))
         },
-        endpoints: &[],
+        endpoints: &SECURITY_CLOUD_CONTROL,
     },
     Party {
         name: "threat_response",
@@ -308,6 +308,71 @@ const SECURE_ACCESS: [Endpoint; 8] = [
         takes: &[Takes::Bearer],
         stranger: |_, _| Some((401, ADMIN_ERROR)),
         elsewhere: Some((KEY_ADMIN, (404, ADMIN_ERROR))),
+    },
+];
+
+const CLOUD_ERROR: &[&str] = &[
+    "trackingId",
+    "message",
+    "error",
+    "timestamp",
+    "statusCode",
+    "path",
+];
+const ACCESS_TOKEN: &str = "an access token";
+
+const SECURITY_CLOUD_CONTROL: [Endpoint; 5] = [
+    Endpoint {
+        name: "GET /v1/organizations",
+        method: "GET",
+        path: |_| "/v1/organizations".to_owned(),
+        body: |_| String::new(),
+        takes: &[Takes::Bearer],
+        stranger: |_, _| Some((401, CLOUD_ERROR)),
+        elsewhere: None,
+    },
+    Endpoint {
+        name: "GET /v1/api/applications/apiKeys/{id}",
+        method: "GET",
+        path: |place| format!("/v1/api/applications/apiKeys/{}", place.victim),
+        body: |_| String::new(),
+        takes: &[Takes::Bearer],
+        stranger: |_, _| Some((401, CLOUD_ERROR)),
+        elsewhere: Some((ACCESS_TOKEN, (404, CLOUD_ERROR))),
+    },
+    Endpoint {
+        name: "POST /v1/organizations/{organization}/apiKeys/{id}/token",
+        method: "POST",
+        path: |place| {
+            let (organization, key) = (&place.organization, &place.victim);
+            format!("/v1/organizations/{organization}/apiKeys/{key}/token")
+        },
+        body: |_| "grant_type=refresh_token".to_owned(),
+        takes: &[Takes::Bearer],
+        stranger: |_, _| Some((401, CLOUD_ERROR)),
+        // A refresh token is of one key, also at home.
+        elsewhere: None,
+    },
+    Endpoint {
+        name: "POST /v1/organizations/{organization}/apiKeys/{id}/disable",
+        method: "POST",
+        path: |place| {
+            let (organization, key) = (&place.organization, &place.victim);
+            format!("/v1/organizations/{organization}/apiKeys/{key}/disable")
+        },
+        body: |_| String::new(),
+        takes: &[Takes::Bearer],
+        stranger: |_, _| Some((401, CLOUD_ERROR)),
+        elsewhere: Some((ACCESS_TOKEN, (404, CLOUD_ERROR))),
+    },
+    Endpoint {
+        name: "DELETE /v1/api/applications/apiKeys/{id}",
+        method: "DELETE",
+        path: |place| format!("/v1/api/applications/apiKeys/{}", place.victim),
+        body: |_| String::new(),
+        takes: &[Takes::Bearer],
+        stranger: |_, _| Some((401, CLOUD_ERROR)),
+        elsewhere: Some((ACCESS_TOKEN, (404, CLOUD_ERROR))),
     },
 ];
 
