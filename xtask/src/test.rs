@@ -18,7 +18,7 @@ use crate::threat_response;
 use crate::tidy;
 
 /// The stages in their order: what fails soonest comes first.
-pub(crate) const STAGES: [&str; 14] = [
+pub(crate) const STAGES: [&str; 15] = [
     "format",
     "tidy",
     "clippy",

@@ -114,6 +114,14 @@ impl Caller {
         matches!(self.power, Power::Shell)
     }
 
+    /// The session in which a person calls.
+    pub(crate) fn session(&self) -> Option<SessionId> {
+        match self.power {
+            Power::Person { session, .. } => Some(session),
+            Power::Shell | Power::Key { .. } => None,
+        }
+    }
+
     /// The organization that they belong to, wherever they act.
     pub fn home(&self) -> OrganizationId {
         match self.power {

@@ -29,6 +29,7 @@ use crate::act::{Done, refuse_stale};
 use crate::caller::Caller;
 use crate::failure::{Failure, Refusal};
 use crate::keys::begin_own_keys_anew;
+use crate::sessions::end_sessions_of;
 use crate::settings::PasswordCost;
 use crate::users::{WRITE, latchkey, may_give_all_of, need, stored};
 use crate::world::World;
@@ -134,6 +135,7 @@ impl Authority {
             false => vec![need(WRITE, seen.organization)],
         };
         let (known, now) = (self.world(), self.now());
+        let session = caller.session();
         self.act(caller, needs, rule, move |change| {
             let user = stored(change, id)?;
             refuse_stale(user.version, version)?;
@@ -150,6 +152,8 @@ impl Authority {
                 None => {}
             }
             begin_own_keys_anew(change, &known, &user, now)?;
+            // Whoever came in with the password of before is out.
+            end_sessions_of(change, id, session)?;
             Ok(user)
         })
         .await

@@ -9,14 +9,14 @@ use std::net::IpAddr;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL;
 use credential::event::{Action, Actor};
-use credential::id::{OrganizationId, SessionId};
+use credential::id::{OrganizationId, SessionId, UserId};
 use credential::key::Maker;
 use credential::organization::User;
 use credential::password::Password;
 use credential::secret::{Digest, Secret};
 use credential::time::{Instant, Span};
 use store::sessions::Session;
-use store::{Fault, Found};
+use store::{Change, Fault, Found};
 
 use crate::Authority;
 use crate::act::MAX_PAGE;
@@ -270,6 +270,22 @@ impl SignedIn {
         self.caller.organization = organization;
         self
     }
+}
+
+/// Ends the sessions of a person together with what else is changed, but for one.
+pub(crate) fn end_sessions_of(
+    change: &mut Change<'_>,
+    user: UserId,
+    but: Option<SessionId>,
+) -> Result<(), Fault> {
+    for found in change.sessions_of(user, MAX_PAGE)? {
+        if let Found::Good(session) = found
+            && Some(session.id) != but
+        {
+            change.delete_session(&session, Action::SessionEnded, "{}")?;
+        }
+    }
+    Ok(())
 }
 
 /// Whether it ended by itself.

@@ -23,6 +23,7 @@ use crate::catalog::LATCHKEY;
 use crate::failure::{Failure, Refusal};
 use crate::idempotency::Idempotency;
 use crate::keys::{CreateKey, Expiry, Issued, Outcome, Wish, admitted};
+use crate::sessions::end_sessions_of;
 use crate::world::World;
 
 use last::LastAdministrator;
@@ -196,7 +197,7 @@ impl Authority {
         .await
     }
 
-    /// Ends what a person may; keys that depend on them are refused.
+    /// Ends what a person may, and their sessions; keys that depend on them are refused.
     pub async fn disable_user(
         &self,
         caller: &Caller,
@@ -205,6 +206,7 @@ impl Authority {
     ) -> Result<Done<User>, Failure> {
         let seen = self.seen_user(caller, WRITE, id).await?;
         let lost = LastAdministrator::watch(self, seen.organization);
+        let own = caller.session();
         let needs = vec![need(WRITE, seen.organization)];
         self.act_guarded(caller, needs, gives_nothing, lost.law(), move |change| {
             let user = stored(change, id)?;
@@ -213,6 +215,7 @@ impl Authority {
                 return Ok(user);
             }
             lost.note(&user);
+            end_sessions_of(change, id, own)?;
             Ok(change.update_user(
                 User {
                     active: false,
@@ -279,11 +282,7 @@ impl Authority {
             let user = stored(change, id)?;
             refuse_stale(user.version, version)?;
             lost.note(&user);
-            for session in change.sessions_of(id, MAX_PAGE)? {
-                if let Found::Good(session) = session {
-                    change.delete_session(&session, Action::SessionEnded, "{}")?;
-                }
-            }
+            end_sessions_of(change, id, None)?;
             change.delete_user(&user, Action::UserDeleted, "{}")?;
             Ok(user)
         })

@@ -4,6 +4,7 @@ use authority::Refusal;
 use authority::sessions::{IDLE, LIFE, PROVEN, SignedIn};
 use authority::users::UserFilter;
 use credential::organization::User;
+use credential::password::Password;
 use credential::time::Span;
 use store::args;
 use testkit::Database;
@@ -88,6 +89,24 @@ testkit::on_each_engine! {
         // The request that was on its way with it finds it gone under the lock.
         let late = rig.authority.create_user(&here.caller, wanted("bea@example.com", rig.organization, &[VIEWER])).await;
         assert_eq!(refused(late), Refusal::Restricted);
+    }
+
+    async fn another_password_and_being_disabled_end_sessions_for_good(database: Database) {
+        let rig = Rig::open(&database).await;
+        let (ada, _) = person(&rig, "ada@example.com", rig.organization, &[VIEWER]).await;
+        let (token, other) = (begin(&rig, &ada).await, begin(&rig, &ada).await);
+        rig.authority.disable_user(&rig.shell(), ada.id, None).await.unwrap();
+        rig.authority.enable_user(&rig.shell(), ada.id, None).await.unwrap();
+        assert!(signed_in(&rig, &token).await.is_none() && signed_in(&rig, &other).await.is_none());
+
+        let (token, other) = (begin(&rig, &ada).await, begin(&rig, &ada).await);
+        let here = signed_in(&rig, &token).await.unwrap();
+        let fresh = || Some(Password::from("test horses only".to_owned()));
+        rig.authority.set_password(&here.caller, ada.id, fresh(), None).await.unwrap();
+        assert!(signed_in(&rig, &token).await.is_some(), "the session in which it was changed goes on");
+        assert!(signed_in(&rig, &other).await.is_none());
+        rig.authority.set_password(&rig.shell(), ada.id, fresh(), None).await.unwrap();
+        assert!(signed_in(&rig, &token).await.is_none());
     }
 
     async fn a_session_row_that_was_edited_or_put_back_is_found(database: Database) {
