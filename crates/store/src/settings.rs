@@ -61,8 +61,9 @@ const GET: &str =
 const PAGE: &str = "\
     SELECT name, scope, value, version, mac FROM setting
     WHERE (name, scope) > (COALESCE(CAST($1 AS TEXT), ''), COALESCE(CAST($2 AS TEXT), '')) ORDER BY name, scope LIMIT $3";
-const INSERT: &str =
-    "INSERT INTO setting (name, scope, value, version, mac) VALUES ($1, $2, $3, $4, $5)";
+const INSERT: &str = "\
+    INSERT INTO setting (name, scope, value, version, mac) VALUES ($1, $2, $3, $4, $5)
+    ON CONFLICT (name, scope) DO NOTHING";
 const UPDATE: &str = "\
     UPDATE setting SET value = $1, version = $2, mac = $3 WHERE name = $4 AND scope = $5 AND version = $6";
 
@@ -121,7 +122,8 @@ impl Change<'_> {
         };
         let (scope, mac) = (next.scope(), self.keys.mac(&next)?);
         if from == 0 {
-            self.execute(
+            // A row that is there by now is somebody else's having been faster, as with one that changed.
+            self.swap(
                 INSERT,
                 args![&next.name, scope, &next.value, next.version, mac],
             )?;
