@@ -4,6 +4,7 @@ mod asked;
 mod grants;
 mod groups;
 mod keys;
+mod notices;
 mod organizations;
 mod overview;
 mod people;
@@ -40,6 +41,7 @@ pub(super) fn routes() -> Router<Console> {
         .route("/console/shortcuts", get(profile::shortcuts))
         .merge(groups::routes())
         .merge(keys::routes())
+        .merge(notices::routes())
         .merge(organizations::routes())
         .merge(people::routes())
         .merge(roles::routes())

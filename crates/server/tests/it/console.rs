@@ -1,6 +1,7 @@
 //! The console, asked as a browser asks it: with cookies, and with the key of each form.
 
 mod groups;
+mod notices;
 mod organizations;
 mod people;
 mod roles;

@@ -280,6 +280,7 @@ pub(super) fn done(visit: &Visit) -> Markup {
         Some("organization-enabled") => "The organization is in use again.",
         Some("group-made") => "The group is made, and its members have its roles.",
         Some("group-removed") => "The group is removed; its members have nothing from it any more.",
+        Some("read") => "The notice is marked as read.",
         Some("theme") => "The theme is changed.",
         _ => return html! {},
     };
