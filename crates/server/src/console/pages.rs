@@ -1,6 +1,7 @@
 //! The pages, a file per noun.
 
 mod asked;
+mod audit;
 mod grants;
 mod groups;
 mod keys;
@@ -39,6 +40,7 @@ pub(super) fn routes() -> Router<Console> {
         .route("/console/profile/theme", post(profile::choose_theme))
         .route("/console/profile/sessions", post(profile::end_others))
         .route("/console/shortcuts", get(profile::shortcuts))
+        .merge(audit::routes())
         .merge(groups::routes())
         .merge(keys::routes())
         .merge(notices::routes())

@@ -1,5 +1,6 @@
 //! The console, asked as a browser asks it: with cookies, and with the key of each form.
 
+mod audit;
 mod groups;
 mod notices;
 mod organizations;

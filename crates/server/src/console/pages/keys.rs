@@ -11,6 +11,7 @@ use axum::routing::{get, post};
 use credential::id::KeyId;
 
 pub(super) use list::kind_words;
+pub(super) use new::moment;
 
 use super::Answer;
 use crate::console::Console;
