@@ -12,6 +12,7 @@ mod people;
 mod profile;
 mod roles;
 mod scopes;
+mod settings;
 mod sign_in;
 
 use axum::Router;
@@ -48,4 +49,5 @@ pub(super) fn routes() -> Router<Console> {
         .merge(people::routes())
         .merge(roles::routes())
         .merge(scopes::routes())
+        .merge(settings::routes())
 }

@@ -6,6 +6,7 @@ mod notices;
 mod organizations;
 mod people;
 mod roles;
+mod settings;
 
 use std::collections::BTreeMap;
 
