@@ -14,6 +14,7 @@ mod roles;
 mod scopes;
 mod settings;
 mod sign_in;
+mod usage;
 
 use axum::Router;
 use axum::response::Response;
@@ -50,4 +51,5 @@ pub(super) fn routes() -> Router<Console> {
         .merge(roles::routes())
         .merge(scopes::routes())
         .merge(settings::routes())
+        .merge(usage::routes())
 }

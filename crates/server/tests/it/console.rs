@@ -7,6 +7,7 @@ mod organizations;
 mod people;
 mod roles;
 mod settings;
+mod usage;
 
 use std::collections::BTreeMap;
 
