@@ -172,6 +172,9 @@ impl Page<'_> {
         let may = |scope: &str| {
             scope.is_empty() || console.authority.person_may(&who.signed_in.caller, scope)
         };
+        // The server is looked after by its operator only, whatever roles others have.
+        let operates = world.is_operator(who.signed_in.caller.home());
+        let leads = |place: Place| place != Place::Server || operates;
         let frame = html! {
             header class="top" {
                 a class="brand" href=(ROOT) { (mark()) "Latchkey" }
@@ -197,7 +200,7 @@ impl Page<'_> {
             div class="frame" {
                 nav class="side" aria-label="Console" {
                     @for (group, entries) in NAVIGATION {
-                        @let open: Vec<_> = entries.iter().filter(|(entry, _, _, _, scope)| may(scope)).collect();
+                        @let open: Vec<_> = entries.iter().filter(|(entry, _, _, _, scope)| leads(*entry) && may(scope)).collect();
                         @if !open.is_empty() {
                             p { (if managed && group == "Keys" { "Platform management" } else { group }) }
                             ul {

@@ -5,6 +5,7 @@ mod audit;
 mod grants;
 mod groups;
 mod keys;
+mod limits;
 mod notices;
 mod organizations;
 mod overview;
@@ -12,6 +13,7 @@ mod people;
 mod profile;
 mod roles;
 mod scopes;
+mod server;
 mod settings;
 mod sign_in;
 mod usage;
@@ -45,11 +47,13 @@ pub(super) fn routes() -> Router<Console> {
         .merge(audit::routes())
         .merge(groups::routes())
         .merge(keys::routes())
+        .merge(limits::routes())
         .merge(notices::routes())
         .merge(organizations::routes())
         .merge(people::routes())
         .merge(roles::routes())
         .merge(scopes::routes())
+        .merge(server::routes())
         .merge(settings::routes())
         .merge(usage::routes())
 }

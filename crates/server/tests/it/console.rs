@@ -2,10 +2,13 @@
 
 mod audit;
 mod groups;
+mod limits;
+mod navigation;
 mod notices;
 mod organizations;
 mod people;
 mod roles;
+mod server;
 mod settings;
 mod usage;
 

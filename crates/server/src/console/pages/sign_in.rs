@@ -291,6 +291,7 @@ pub(super) fn done(visit: &Visit) -> Markup {
         Some("channel-on") => "The channel is on again.",
         Some("channel-off") => "The channel is off: nothing goes out over it.",
         Some("channel-removed") => "The channel is removed.",
+        Some("job") => "The job was run.",
         Some("theme") => "The theme is changed.",
         _ => return html! {},
     };
