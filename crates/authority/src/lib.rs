@@ -64,7 +64,7 @@ pub use keyring::Live;
 pub use limits::{BadException, Spent};
 pub use settings::Settings;
 pub use signing::BadSigningKey;
-pub use usage::{Call, CallCount, UsageRow};
+pub use usage::{Call, CallCount, HourCount, UsageRow};
 pub use vault::{MasterKeys, VaultError};
 pub use world::World;
 

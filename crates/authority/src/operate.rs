@@ -1,7 +1,12 @@
 //! Operating the whole server: for callers of the operator's organization with the scope for it.
 
-use credential::time::Span;
+use credential::time::{Instant, Span};
+pub use store::db::Engine;
+pub use store::feed::Replica;
+use store::signing::SigningKey;
+use store::{Fault, Found};
 
+use crate::act::MAX_PAGE;
 use crate::caller::{Caller, Need};
 use crate::failure::{Failure, Refusal};
 use crate::jobs::Job;
@@ -26,6 +31,45 @@ pub struct ServerState {
     pub verdicts: [(&'static str, u64); VERDICT_CODES.len()],
 }
 
+/// What the server is made of.
+#[derive(Debug, Clone)]
+pub struct ServerParts {
+    /// What the store is on: the engine, and its version as it says it.
+    pub engine: (Engine, String),
+    /// Every registered replica.
+    pub replicas: Vec<Replica>,
+    /// Every signing key, by its name.
+    pub signing_keys: Vec<SigningKeyState>,
+    /// How many signing keys were changed outside the server: they sign nothing and are not among the others.
+    pub tampered_signing_keys: usize,
+}
+
+/// A signing key without its private half.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SigningKeyState {
+    /// Its name, as `kid` in tokens.
+    pub kid: String,
+    /// How it signs, as JWS calls it.
+    pub algorithm: String,
+    /// How it stands.
+    pub stage: Stage,
+    /// When it was made.
+    pub created_at: Instant,
+}
+
+/// How a signing key stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// It is published, and signs nothing yet.
+    Published,
+    /// It signs.
+    Active,
+    /// It signs no more; what it signed is good until it expires.
+    Retired,
+    /// Nothing it signed is good.
+    Revoked,
+}
+
 impl Authority {
     /// How this replica stands, for those who operate it.
     pub async fn server_state(&self, caller: &Caller) -> Result<ServerState, Failure> {
@@ -37,6 +81,36 @@ impl Authority {
             freshness_age: self.freshness_age(),
             keyring_loads: self.keyring_loads(),
             verdicts: std::array::from_fn(|at| (VERDICT_CODES[at], counts[at])),
+        })
+    }
+
+    /// What the server is made of, for those who operate it.
+    pub async fn server_parts(&self, caller: &Caller) -> Result<ServerParts, Failure> {
+        self.permit_operator(caller, READ).await?;
+        let (replicas, keys) = self
+            .store()
+            .view(|view| -> Result<_, Fault> {
+                Ok((view.replicas()?, view.signing_keys_page(None, MAX_PAGE)?))
+            })
+            .await?;
+        let now = self.now();
+        let all = keys.len();
+        let signing_keys: Vec<_> = keys
+            .into_iter()
+            .filter_map(Found::good)
+            .map(|key| SigningKeyState {
+                stage: stage(&key, now),
+                kid: key.kid.clone(),
+                algorithm: key.algorithm.clone(),
+                created_at: key.created_at,
+            })
+            .collect();
+        let db = self.store().db();
+        Ok(ServerParts {
+            engine: (db.engine(), db.version().to_owned()),
+            replicas,
+            tampered_signing_keys: all - signing_keys.len(),
+            signing_keys,
         })
     }
 
@@ -74,5 +148,18 @@ impl Authority {
             scope: scope.to_owned(),
         }
         .into())
+    }
+}
+
+fn stage(key: &SigningKey, now: Instant) -> Stage {
+    let since = |moment: Option<Instant>| moment.is_some_and(|at| at <= now);
+    if since(key.revoked_at) {
+        Stage::Revoked
+    } else if since(key.retired_at) {
+        Stage::Retired
+    } else if since(key.active_at) {
+        Stage::Active
+    } else {
+        Stage::Published
     }
 }

@@ -17,10 +17,12 @@ pub use calls::{Call, CallCount};
 use credential::id::KeyId;
 use credential::key::{Denial, Key};
 use credential::time::Instant;
+pub use store::usage::HourCount;
 pub use store::usage::Usage as UsageRow;
 use store::usage::{HourlyUsage, MAX_BATCH};
 
 use crate::Authority;
+use crate::caller::Caller;
 use crate::failure::Failure;
 use crate::keyring::Live;
 use crate::verify::Question;
@@ -33,6 +35,8 @@ const MAX_NOTED: usize = 32_768;
 const MAX_ROUTES: usize = 64;
 /// A route is noted up to here: it may come from a request's path.
 const MAX_ROUTE_CHARS: usize = 200;
+/// The most hours that are told at once: five weeks.
+const MAX_HOURS: usize = 840;
 /// What issuing a token counts as.
 const ISSUE_ROUTE: &str = "token";
 /// How a good verdict ended.
@@ -78,6 +82,23 @@ impl Authority {
             ids.iter().map(|id| view.usage_of(*id, SECRETS)).collect()
         };
         Ok(self.store().view(read).await?)
+    }
+
+    /// How often a key was used in each of the hours that begin from `from` on and before `before`, the oldest first;
+    /// hours without a use are left out. At most five weeks of them are told. What was used a moment ago may not be
+    /// written yet.
+    pub async fn hourly_usage(
+        &self,
+        caller: &Caller,
+        id: KeyId,
+        from: Instant,
+        before: Instant,
+    ) -> Result<Vec<HourCount>, Failure> {
+        let key = self.key(caller, id).await?;
+        let from = HourlyUsage::hour_of(from);
+        let read =
+            move |view: &store::View<'_>| view.hour_counts(key.id, VALID, from, before, MAX_HOURS);
+        Ok(self.store().view::<_, store::Fault>(read).await?)
     }
 
     /// Notes that a secret was used for what it is good for.

@@ -33,6 +33,7 @@ use utoipa::openapi::{Paths, RefOr, Schema};
 
 use crate::examples::Writer;
 
+pub(crate) use audit::lines as audit_lines;
 pub use refusal::problem;
 
 /// What the handlers share.

@@ -49,6 +49,17 @@ pub struct HourlyUsage {
     pub uses: u64,
 }
 
+/// The uses of a key in one hour, of every route together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HourCount {
+    /// The beginning of the hour.
+    pub hour: Instant,
+    /// Uses that were allowed.
+    pub allowed: u64,
+    /// Uses that were refused.
+    pub refused: u64,
+}
+
 impl HourlyUsage {
     /// The beginning of the hour that a moment is in.
     pub fn hour_of(at: Instant) -> Instant {
@@ -79,6 +90,10 @@ const LAST_OF_KEYS: &str = "\
 const HOURS: &str = "\
     SELECT key_id, hour, route, outcome, uses FROM usage_hour WHERE key_id = $1 AND hour >= $2 AND hour < $3
     ORDER BY hour, route, outcome LIMIT $4";
+const COUNTS: &str = "\
+    SELECT hour, CAST(SUM(CASE WHEN outcome = $4 THEN uses ELSE 0 END) AS BIGINT),
+        CAST(SUM(CASE WHEN outcome = $4 THEN 0 ELSE uses END) AS BIGINT)
+    FROM usage_hour WHERE key_id = $1 AND hour >= $2 AND hour < $3 GROUP BY hour ORDER BY hour LIMIT $5";
 const PURGE: &str = "\
     DELETE FROM usage_hour WHERE hour < $1 AND (key_id, hour, route, outcome) IN (
         SELECT key_id, hour, route, outcome FROM usage_hour WHERE hour < $1
@@ -102,6 +117,33 @@ impl View<'_> {
     ) -> Result<Vec<Usage>, Fault> {
         let args = args![after.to_string(), last.to_string(), page_size(limit)];
         self.rows(LAST_OF_KEYS, args)?.iter().map(read).collect()
+    }
+
+    /// How often a key was used in each hour in which it was, where `allowed` is the outcome of a use that was not
+    /// refused.
+    pub fn hour_counts(
+        &self,
+        key: KeyId,
+        allowed: &str,
+        from: Instant,
+        before: Instant,
+        limit: usize,
+    ) -> Result<Vec<HourCount>, Fault> {
+        let args = args![
+            key.to_string(),
+            from.millis(),
+            before.millis(),
+            allowed,
+            page_size(limit)
+        ];
+        let read = |row: &Row| {
+            Ok(HourCount {
+                hour: instant(row, 0)?,
+                allowed: number(row, 1)?,
+                refused: number(row, 2)?,
+            })
+        };
+        self.rows(COUNTS, args)?.iter().map(read).collect()
     }
 
     /// The use of a key by the hour.

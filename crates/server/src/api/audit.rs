@@ -292,7 +292,7 @@ async fn export(
 }
 
 /// The lines batch by batch, as fast as the client reads: one batch is held in memory.
-fn lines(mut export: AuditExport) -> Body {
+pub(crate) fn lines(mut export: AuditExport) -> Body {
     let (sender, receiver) = tokio::sync::mpsc::channel::<Result<Frame<Bytes>, std::io::Error>>(1);
     tokio::spawn(async move {
         loop {

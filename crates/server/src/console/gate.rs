@@ -7,6 +7,7 @@
 use std::sync::Arc;
 
 use authority::Caller;
+use authority::notices::NoticeFilter;
 use authority::sessions::SignedIn;
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use credential::id::OrganizationId;
@@ -28,6 +29,8 @@ const PLAIN_COOKIE: &str = "latchkey";
 const ORGANIZATION: &str = "latchkey-organization";
 /// The cookie with the chosen theme.
 const THEME: &str = "latchkey-theme";
+/// Unread notices are counted up to here with every page, and beyond it told as more.
+pub(super) const MOST_UNREAD: usize = 100;
 /// The field in which a form carries its key.
 pub(super) const FORM_KEY: &str = "form_key";
 const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
@@ -47,6 +50,8 @@ pub(super) struct Visit {
 /// Somebody who is signed in, and asks for a page.
 pub(super) struct Who {
     pub(super) signed_in: SignedIn,
+    /// How many notices nobody has read, counted up to [`MOST_UNREAD`]; `None` for who may not see them.
+    pub(super) unread: Option<usize>,
     pub(super) visit: Visit,
 }
 
@@ -163,7 +168,26 @@ impl Who {
         {
             signed_in = signed_in.acting_in(there);
         }
-        Ok(Self { signed_in, visit })
+        let caller = &signed_in.caller;
+        let unread = match console
+            .authority
+            .person_may(caller, "latchkey.notices:read")
+        {
+            true => {
+                let filter = NoticeFilter {
+                    unread: true,
+                    ..NoticeFilter::default()
+                };
+                let found = console.authority.notices(caller, filter, None, MOST_UNREAD);
+                Some(found.await?.len())
+            }
+            false => None,
+        };
+        Ok(Self {
+            signed_in,
+            unread,
+            visit,
+        })
     }
 }
 

@@ -10,7 +10,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::assets::{self, POLICY};
-use super::gate::{FORM_KEY, Who};
+use super::gate::{FORM_KEY, MOST_UNREAD, Who};
 use super::{Console, ROOT};
 
 /// A page of somebody who is signed in.
@@ -181,6 +181,9 @@ impl Page<'_> {
         let may = |scope: &str| {
             scope.is_empty() || console.authority.person_may(&who.signed_in.caller, scope)
         };
+        // The server is looked after by its operator only, whatever roles others have.
+        let operates = world.is_operator(who.signed_in.caller.home());
+        let leads = |place: Place| place != Place::Server || operates;
         let frame = html! {
             header class="top" {
                 a class="brand" href=(ROOT) { (mark()) "Latchkey" }
@@ -189,7 +192,12 @@ impl Page<'_> {
                 }
                 nav aria-label="You" {
                     a href="/console/organizations/choose" { "Switch organization" }
-                    a href="/console/notices" { "Notices" }
+                    @if let Some(unread) = who.unread {
+                        a href="/console/notices" {
+                            "Notices"
+                            @if unread >= MOST_UNREAD { " (" (MOST_UNREAD - 1) "+)" } @else if unread > 0 { " (" (unread) ")" }
+                        }
+                    }
                     a href="/docs" { "Help" }
                     a href="/console/profile" { (who.signed_in.user.name.as_str()) }
                     form method="post" action="/console/sign-out" {
@@ -201,7 +209,7 @@ impl Page<'_> {
             div class="frame" {
                 nav class="side" aria-label="Console" {
                     @for (group, entries) in NAVIGATION {
-                        @let open: Vec<_> = entries.iter().filter(|(_, _, _, _, scope)| may(scope)).collect();
+                        @let open: Vec<_> = entries.iter().filter(|(entry, _, _, _, scope)| leads(*entry) && may(scope)).collect();
                         @if !open.is_empty() {
                             p { (if managed && group == "Keys" { "Platform management" } else { group }) }
                             ul {

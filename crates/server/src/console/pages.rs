@@ -1,16 +1,22 @@
 //! The pages, a file per noun.
 
 mod asked;
+mod audit;
 mod grants;
 mod groups;
 mod keys;
+mod limits;
+mod notices;
 mod organizations;
 mod overview;
 mod people;
 mod profile;
 mod roles;
 mod scopes;
+mod server;
+mod settings;
 mod sign_in;
+mod usage;
 
 use axum::Router;
 use axum::response::Response;
@@ -38,10 +44,16 @@ pub(super) fn routes() -> Router<Console> {
         .route("/console/profile/theme", post(profile::choose_theme))
         .route("/console/profile/sessions", post(profile::end_others))
         .route("/console/shortcuts", get(profile::shortcuts))
+        .merge(audit::routes())
         .merge(groups::routes())
         .merge(keys::routes())
+        .merge(limits::routes())
+        .merge(notices::routes())
         .merge(organizations::routes())
         .merge(people::routes())
         .merge(roles::routes())
         .merge(scopes::routes())
+        .merge(server::routes())
+        .merge(settings::routes())
+        .merge(usage::routes())
 }

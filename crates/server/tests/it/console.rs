@@ -1,9 +1,16 @@
 //! The console, asked as a browser asks it: with cookies, and with the key of each form.
 
+mod audit;
 mod groups;
+mod limits;
+mod navigation;
+mod notices;
 mod organizations;
 mod people;
 mod roles;
+mod server;
+mod settings;
+mod usage;
 
 use std::collections::BTreeMap;
 

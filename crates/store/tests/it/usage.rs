@@ -60,6 +60,33 @@ on_each_engine! {
         assert_eq!(used[0].uses, 10);
     }
 
+    async fn the_routes_of_an_hour_are_counted_together(database: Database) {
+        let world = World::new(&database).await;
+        let key = KeyId::from_bytes([1; 16]);
+        let hour = |hours: i64| HourlyUsage::hour_of(NOW + Span::from_hours(hours));
+        let row = |hours: i64, route: &str, outcome: &str, uses| HourlyUsage {
+            key,
+            hour: hour(hours),
+            route: route.to_owned(),
+            outcome: outcome.to_owned(),
+            uses,
+        };
+        let rows = vec![
+            row(0, "a", "VALID", 1),
+            row(1, "a", "VALID", 2),
+            row(1, "b", "VALID", 3),
+            row(1, "b", "EXPIRED", 4),
+            row(3, "a", "REVOKED", 5),
+            row(4, "a", "VALID", 6),
+        ];
+        world.store.note_usage(vec![], rows).await.expect("noted");
+        let (from, before) = (hour(1), hour(4));
+        let counts = world.view(move |view| view.hour_counts(key, "VALID", from, before, 10)).await;
+        let told: Vec<_> = counts.iter().map(|count| (count.hour, count.allowed, count.refused)).collect();
+        assert_eq!(told, [(hour(1), 5, 4), (hour(3), 0, 5)]);
+        assert_eq!(world.view(move |view| view.hour_counts(key, "VALID", from, before, 1)).await.len(), 1);
+    }
+
     async fn hours_are_counted_and_purged(database: Database) {
         let world = World::new(&database).await;
         let key = KeyId::from_bytes([1; 16]);

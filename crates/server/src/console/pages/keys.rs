@@ -10,7 +10,9 @@ use axum::Router;
 use axum::routing::{get, post};
 use credential::id::KeyId;
 
+pub(super) use issued::once_field;
 pub(super) use list::kind_words;
+pub(super) use new::moment;
 
 use super::Answer;
 use crate::console::Console;

@@ -8,6 +8,7 @@ use http::StatusCode;
 use maud::{Markup, html};
 
 use super::Answer;
+use super::notices::words;
 use crate::console::Console;
 use crate::console::gate::Who;
 use crate::console::page::{Page, Place};
@@ -117,22 +118,4 @@ fn first_steps(may_make: bool) -> Markup {
         "A key lets a program use one of your products: choose the product, what the key may do, and until when. Its secret is shown once.",
         &act,
     )
-}
-
-/// A notice as a sentence.
-pub(super) fn words(kind: &str, body: &str) -> Markup {
-    let body: serde_json::Value = serde_json::from_str(body).unwrap_or_default();
-    let key = body["key_name"].as_str().unwrap_or("A key");
-    html! {
-        strong { (key) } " "
-        (match kind {
-            "expires_soon" => "expires within a week.",
-            "expires_very_soon" => "expires within a day.",
-            "refresh_due" => "should be refreshed: its refresh token is in its last days.",
-            "refresh_lapsed" => "can be refreshed no more: its refresh token lapsed.",
-            "refresh_reused" => "had a refresh token used twice, which looks like theft: its tokens were ended.",
-            "unused" => "has not been used for long.",
-            other => other,
-        })
-    }
 }

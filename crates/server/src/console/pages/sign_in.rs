@@ -280,6 +280,18 @@ pub(super) fn done(visit: &Visit) -> Markup {
         Some("organization-enabled") => "The organization is in use again.",
         Some("group-made") => "The group is made, and its members have its roles.",
         Some("group-removed") => "The group is removed; its members have nothing from it any more.",
+        Some("read") => "The notice is marked as read.",
+        Some("reach-on") => {
+            "Scope-based access control is on: what nobody gave to reach is refused."
+        }
+        Some("reach-off") => "Scope-based access control is off: only roles and scopes count.",
+        Some("channel-made") => {
+            "The channel is made. Send a test message to see whether it gets through."
+        }
+        Some("channel-on") => "The channel is on again.",
+        Some("channel-off") => "The channel is off: nothing goes out over it.",
+        Some("channel-removed") => "The channel is removed.",
+        Some("job") => "The job was run.",
         Some("theme") => "The theme is changed.",
         _ => return html! {},
     };

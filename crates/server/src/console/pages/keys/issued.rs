@@ -12,7 +12,7 @@ use crate::console::page::{Page, Place};
 use crate::console::parts::{Tone, ahead, at, head, note};
 
 /// A name under which a form that makes a secret is answered once, however often it is sent.
-pub(super) fn once_field(console: &Console) -> Result<Markup, No> {
+pub(in crate::console::pages) fn once_field(console: &Console) -> Result<Markup, No> {
     let once = console.authority.fresh_word().map_err(No::from)?;
     Ok(html! { input type="hidden" name="once" value=(once); })
 }

@@ -227,7 +227,7 @@ fn resources(typed: &Fields, role: &str, named: bool) -> Result<Resources, Strin
 }
 
 /// A date and time as browsers send it, in UTC.
-fn moment(text: &str) -> Option<Instant> {
+pub(in crate::console::pages) fn moment(text: &str) -> Option<Instant> {
     let local: jiff::civil::DateTime = text.parse().ok()?;
     let zoned = local.to_zoned(jiff::tz::TimeZone::UTC).ok()?;
     Some(Instant::from_millis(zoned.timestamp().as_millisecond()))
