@@ -1,11 +1,11 @@
 //! Passwords of people: given, taken away, and checked when somebody signs in.
 //!
 //! A check costs a slow hash whatever it is about, so that an answer and its time tell nothing about who has an account.
-//! At most [`MAX_HASHES`] are made at once and [`MAX_WAITING`] wait; wrong tries are counted by address ([`tries`]).
+//! At most `MAX_HASHES` are made at once and `MAX_WAITING` wait; wrong tries are counted by address (`tries`).
 //!
 //! The counts are in this process's memory. The limits of keys, which hold across processes and restarts, are rows in the
 //! store, and a counter that anybody without an account could make them write would be a way to fill the store. So the bound
-//! is [`MAX_TRIES`](tries::MAX_TRIES) for each process, and a restart forgets it: against guessing online, that is as good.
+//! is `MAX_TRIES` for each process, and a restart forgets it: against guessing online, that is as good.
 
 mod tries;
 

@@ -4,10 +4,10 @@
 //! from elsewhere, and everything but copying works without a script. A page asks the same use cases as the API does:
 //! what somebody may not see is not in it, counts included.
 //!
-//! - [`gate`] finds who is signed in, and lets no other site send a form.
-//! - [`page`] is the frame around each page, with the headers that all of them have.
-//! - [`parts`] are the pieces that pages are made of, [`no`] what they say when something is refused.
-//! - [`pages`] has a file per noun, like every room.
+//! - `gate` finds who is signed in, and lets no other site send a form.
+//! - `page` is the frame around each page, with the headers that all of them have.
+//! - `parts` are the pieces that pages are made of, `no` what they say when something is refused.
+//! - `pages` has a file per noun, like every room.
 
 mod assets;
 mod fields;

@@ -211,7 +211,7 @@ impl Authority {
     }
 
     /// The public identifier of a key's next secret, in the shape that its product says. A number is given inside of
-    /// the change that makes the key ([`KEY_NUMBERS`]).
+    /// the change that makes the key (`KEY_NUMBERS`).
     fn handle_for(&self, product: &Product, key: &Key) -> Result<Option<String>, Failure> {
         let kept = key.current.handle.clone();
         Ok(match product.handle {
