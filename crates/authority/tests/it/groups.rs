@@ -204,9 +204,9 @@ testkit::on_each_engine! {
             name: name("Managed"), kind: OrganizationKind::Managed, parent: Some(manager.id),
         }).await.unwrap().value;
         let (_, viewer) = person(&rig, "vi@example.com", managed.id, &[ADMINISTRATOR]).await;
-        let (direct, _) = person(&rig, "di@example.com", manager.id, &[]).await;
-        let (inner, _) = person(&rig, "in@example.com", manager.id, &[]).await;
-        let (apart, _) = person(&rig, "ap@example.com", manager.id, &[]).await;
+        let (direct, _) = person(&rig, "di@example.com", manager.id, &[VIEWER]).await;
+        let (inner, _) = person(&rig, "in@example.com", manager.id, &[VIEWER]).await;
+        let (apart, _) = person(&rig, "ap@example.com", manager.id, &[VIEWER]).await;
         let at = |wish| CreateGroup { organization: Some(manager.id), ..wish };
         let nested = made(&rig, at(wish("Inner", &[], &[inner.id], &[]))).await;
         made(&rig, at(wish("Apart", &[], &[apart.id], &[]))).await;
