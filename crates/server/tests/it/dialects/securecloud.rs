@@ -23,12 +23,12 @@ const TOKEN: &str = "/api/rome/token";
 const ACCOUNTS: &str = "/api/v1/orca/cloud-accounts";
 const CLUSTERS: &str = "/api/v1/orca/conf/clusters";
 
-const ADMIN: &str = "Global Admin";
+pub(super) const ADMIN: &str = "Global Admin";
 const VIEWER: &str = "Global Viewer";
 const ACCOUNT_VIEWER: &str = "Cloud Account Viewer";
 
 /// A password of tests.
-const PASSWORD: &str = "a password of tests";
+pub(super) const PASSWORD: &str = "a password of tests";
 const DAY: i64 = 86_400;
 
 fn product() -> ProductName {
@@ -124,7 +124,7 @@ async fn made(house: &House, by: &str, body: &Value) -> (String, String) {
 }
 
 /// A person with a password and these roles.
-async fn person(
+pub(super) async fn person(
     house: &House,
     organization: OrganizationId,
     email: &str,
@@ -161,7 +161,7 @@ async fn choose(house: &House, organization: OrganizationId, user: UserId, passw
 }
 
 /// The token that a password buys, or the status of the refusal.
-async fn token(house: &House, email: &str, password: &str) -> Result<String, u16> {
+pub(super) async fn token(house: &House, email: &str, password: &str) -> Result<String, u16> {
     let form = format!(
         "username={}&password={}&grant_type=password&client_id=express",
         email.replace('@', "%40"),

@@ -91,7 +91,7 @@ pub(super) async fn ask_revoke(
     revoking(&console, &who, &key, StatusCode::OK, &[]).await
 }
 
-/// Ends a key for good, once its name was typed; whoever signed in long ago says by the password who they are.
+/// Ends a key for good, once its name was typed.
 pub(super) async fn revoke(
     State(console): State<Console>,
     Path(text): Path<String>,

@@ -116,6 +116,10 @@ async fn people(database: Database, random: Random) {
         if number % 3 != 0 {
             scopes.remove(GRANT_ANY);
         }
+        // Whatever is drawn, some may give something.
+        if number % 2 == 0 {
+            scopes.insert("latchkey.keys:create".to_owned());
+        }
         let (user, token) = world.person(&format!("caller {number}"), &scopes).await;
         let own = world.worth(&token).await;
         assert_eq!(own, scopes, "a caller has what its role says");
@@ -216,6 +220,19 @@ impl World {
         } else {
             let may = own.contains("latchkey.keys:create") && scopes.is_subset(own);
             assert!(!may, "{own:?} may give {scopes:?}: {made}");
+        }
+        let name = format!("own {name}");
+        let mut scopes = own.clone();
+        scopes.retain(|_| self.random.once_in(2));
+        if !scopes.is_empty() {
+            let wish =
+                json!({"product": "latchkey", "kind": "static", "name": name, "scopes": scopes});
+            let (status, made) = self.as_(token, "POST", "/api/v1/keys", &wish).await;
+            let may = own.contains("latchkey.keys:create");
+            assert_eq!(self.told.count(status), may, "{own:?}, {scopes:?}: {made}");
+            if may {
+                self.must_be_within(&made["secret"]["key"], own).await;
+            }
         }
         let wish = json!({"product": "sample", "kind": "static", "name": name, "scopes": ["sample.orders:write"]});
         let (status, made) = self.as_(token, "POST", "/api/v1/keys", &wish).await;

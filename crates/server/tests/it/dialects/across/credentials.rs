@@ -96,10 +96,8 @@ pub(super) enum Takes {
     /// A gateway's own credential.
     GatewayKey,
     /// The secret and its number, as Cortex takes standard keys.
-    #[expect(dead_code, reason = "Cortex has no endpoints here")]
     CortexStandard,
     /// A hash over secret, nonce and time, as Cortex takes advanced keys.
-    #[expect(dead_code, reason = "Cortex has no endpoints here")]
     CortexAdvanced,
 }
 
@@ -170,7 +168,12 @@ impl Place {
         let weak: Vec<&str> = weak.iter().map(String::as_str).collect();
         let called = self.facts[0].clone();
         let victim = house.key(organization, product, kind, &called, &weak).await;
-        self.victim = victim.key.id.to_string();
+        let called = victim.key.current.handle.clone();
+        self.victim = match product {
+            // They name keys by what stands beside the secret.
+            "threat_response" | "cortex" => called.unwrap(),
+            _ => victim.key.id.to_string(),
+        };
         self.organization = organization.to_string();
     }
 
@@ -243,6 +246,21 @@ impl Place {
         };
         self.push(name, key, (id.clone(), secret), client);
         self.push(token, key, (id, bought), bearer);
+    }
+
+    /// A token that a person bought.
+    pub(super) fn add_token(&mut self, name: &'static str, email: String, token: String) {
+        self.credentials.push(Credential {
+            of: self.of,
+            name,
+            facts: vec![email.clone(), token.clone()],
+            id: email,
+            secret: token,
+            known: Known {
+                bearer: true,
+                ..Known::default()
+            },
+        });
     }
 
     fn push(

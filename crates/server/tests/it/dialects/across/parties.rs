@@ -58,6 +58,8 @@ pub(super) struct Endpoint {
     pub(super) stranger: fn(&Credential, Takes) -> Option<Refusal>,
     /// The name of the credential that opens it, and how it refuses that for a key of another organization.
     pub(super) elsewhere: Option<(&'static str, Refusal)>,
+    /// Its contract has it tell what is wrong with a token, as whoever has the public keys could find out too.
+    pub(super) says_why: bool,
 }
 
 /// Everybody.
@@ -96,20 +98,12 @@ pub(super) const PARTIES: &[Party] = &[
             let of = "threat_response";
             Box::pin(plain(house, organization, name, of, &[Kind::Client]))
         },
-        endpoints: &[],
+        endpoints: &THREAT_RESPONSE,
     },
     Party {
         name: "securecloud",
-        furnish: |house, organization, name| {
-            Box::pin(plain(
-                house,
-                organization,
-                name,
-                "securecloud",
-                &[Kind::Jwt],
-            ))
-        },
-        endpoints: &[],
+        furnish: |house, organization, name| Box::pin(securecloud(house, organization, name)),
+        endpoints: &SECURECLOUD,
     },
     Party {
         name: "cortex",
@@ -117,7 +111,7 @@ pub(super) const PARTIES: &[Party] = &[
             let kinds = &[Kind::Static, Kind::Signed];
             Box::pin(plain(house, organization, name, "cortex", kinds))
         },
-        endpoints: &[],
+        endpoints: &CORTEX,
     },
 ];
 
@@ -145,6 +139,7 @@ const NATIVE: [Endpoint; 4] = [
         takes: &[Takes::Bearer, Takes::ApiKey],
         stranger: |credential, _| Some((if credential.known.bearer { 404 } else { 401 }, PROBLEM)),
         elsewhere: Some((ADMINISTRATOR, (404, PROBLEM))),
+        says_why: false,
     },
     Endpoint {
         name: "POST /api/v1/keys",
@@ -157,6 +152,7 @@ const NATIVE: [Endpoint; 4] = [
         takes: &[Takes::Bearer, Takes::ApiKey],
         stranger: |credential, _| lacking(credential),
         elsewhere: None,
+        says_why: false,
     },
     Endpoint {
         name: "POST /api/v1/verify",
@@ -166,6 +162,7 @@ const NATIVE: [Endpoint; 4] = [
         takes: &[Takes::Bearer],
         stranger: |credential, _| lacking(credential),
         elsewhere: None,
+        says_why: false,
     },
     Endpoint {
         name: "POST /api/v1/keys/{id}/revoke",
@@ -175,6 +172,7 @@ const NATIVE: [Endpoint; 4] = [
         takes: &[Takes::Bearer],
         stranger: |credential, _| Some((if credential.known.bearer { 404 } else { 401 }, PROBLEM)),
         elsewhere: Some((ADMINISTRATOR, (404, PROBLEM))),
+        says_why: false,
     },
 ];
 
@@ -190,6 +188,7 @@ const OAUTH2: [Endpoint; 2] = [
         // It serves the clients of every product.
         stranger: |credential, _| (!credential.known.client).then_some((401, OAUTH_ERROR)),
         elsewhere: None,
+        says_why: false,
     },
     Endpoint {
         name: "POST /oauth2/introspect",
@@ -207,6 +206,7 @@ const OAUTH2: [Endpoint; 2] = [
             Some((if known { 403 } else { 401 }, OAUTH_ERROR))
         },
         elsewhere: None,
+        says_why: false,
     },
 ];
 
@@ -220,6 +220,7 @@ const GATEWAY: [Endpoint; 2] = [
         // Its keys are of product `sample`, as the clients of the OAuth endpoints here.
         stranger: |credential, _| (credential.of != "oauth2").then_some((401, PROBLEM)),
         elsewhere: None,
+        says_why: false,
     },
     Endpoint {
         name: "GET /gateway/forward-auth/shop",
@@ -230,6 +231,7 @@ const GATEWAY: [Endpoint; 2] = [
         // An administrator may ask.
         stranger: |credential, _| (credential.name != ADMINISTRATOR).then_some((403, PROBLEM)),
         elsewhere: None,
+        says_why: false,
     },
 ];
 
@@ -245,6 +247,7 @@ const SECURE_ACCESS: [Endpoint; 8] = [
         takes: &[Takes::Bearer],
         stranger: |_, _| Some((401, ADMIN_ERROR)),
         elsewhere: Some((KEY_ADMIN, (404, ADMIN_ERROR))),
+        says_why: false,
     },
     Endpoint {
         name: "GET /admin/v2/apiKeys",
@@ -254,6 +257,7 @@ const SECURE_ACCESS: [Endpoint; 8] = [
         takes: &[Takes::Bearer],
         stranger: |_, _| Some((401, ADMIN_ERROR)),
         elsewhere: None,
+        says_why: false,
     },
     Endpoint {
         name: "PATCH /admin/v2/apiKeys/{id}",
@@ -263,6 +267,7 @@ const SECURE_ACCESS: [Endpoint; 8] = [
         takes: &[Takes::Bearer],
         stranger: |_, _| Some((401, ADMIN_ERROR)),
         elsewhere: Some((KEY_ADMIN, (404, ADMIN_ERROR))),
+        says_why: false,
     },
     Endpoint {
         name: "POST /admin/v2/apiKeys/{id}/refresh",
@@ -272,6 +277,7 @@ const SECURE_ACCESS: [Endpoint; 8] = [
         takes: &[Takes::Bearer],
         stranger: |_, _| Some((401, ADMIN_ERROR)),
         elsewhere: Some((KEY_ADMIN, (404, ADMIN_ERROR))),
+        says_why: false,
     },
     Endpoint {
         name: "POST /auth/v2/token",
@@ -281,6 +287,7 @@ const SECURE_ACCESS: [Endpoint; 8] = [
         takes: &[Takes::Basic, Takes::Form],
         stranger: |_, _| Some((401, &["message", "error", "error_description"])),
         elsewhere: None,
+        says_why: false,
     },
     Endpoint {
         name: "GET /reports/v2/apiUsage/summary",
@@ -290,6 +297,7 @@ const SECURE_ACCESS: [Endpoint; 8] = [
         takes: &[Takes::Bearer],
         stranger: |_, _| Some((401, &["code", "message"])),
         elsewhere: None,
+        says_why: false,
     },
     Endpoint {
         name: "GET /deployments/v2/roamingcomputers",
@@ -299,6 +307,7 @@ const SECURE_ACCESS: [Endpoint; 8] = [
         takes: &[Takes::Bearer],
         stranger: |_, _| Some((401, &["statusCode", "error", "message"])),
         elsewhere: None,
+        says_why: false,
     },
     Endpoint {
         name: "DELETE /admin/v2/apiKeys/{id}",
@@ -308,6 +317,7 @@ const SECURE_ACCESS: [Endpoint; 8] = [
         takes: &[Takes::Bearer],
         stranger: |_, _| Some((401, ADMIN_ERROR)),
         elsewhere: Some((KEY_ADMIN, (404, ADMIN_ERROR))),
+        says_why: false,
     },
 ];
 
@@ -330,6 +340,7 @@ const SECURITY_CLOUD_CONTROL: [Endpoint; 5] = [
         takes: &[Takes::Bearer],
         stranger: |_, _| Some((401, CLOUD_ERROR)),
         elsewhere: None,
+        says_why: false,
     },
     Endpoint {
         name: "GET /v1/api/applications/apiKeys/{id}",
@@ -339,6 +350,7 @@ const SECURITY_CLOUD_CONTROL: [Endpoint; 5] = [
         takes: &[Takes::Bearer],
         stranger: |_, _| Some((401, CLOUD_ERROR)),
         elsewhere: Some((ACCESS_TOKEN, (404, CLOUD_ERROR))),
+        says_why: false,
     },
     Endpoint {
         name: "POST /v1/organizations/{organization}/apiKeys/{id}/token",
@@ -352,6 +364,7 @@ const SECURITY_CLOUD_CONTROL: [Endpoint; 5] = [
         stranger: |_, _| Some((401, CLOUD_ERROR)),
         // A refresh token is of one key, also at home.
         elsewhere: None,
+        says_why: false,
     },
     Endpoint {
         name: "POST /v1/organizations/{organization}/apiKeys/{id}/disable",
@@ -364,6 +377,7 @@ const SECURITY_CLOUD_CONTROL: [Endpoint; 5] = [
         takes: &[Takes::Bearer],
         stranger: |_, _| Some((401, CLOUD_ERROR)),
         elsewhere: Some((ACCESS_TOKEN, (404, CLOUD_ERROR))),
+        says_why: false,
     },
     Endpoint {
         name: "DELETE /v1/api/applications/apiKeys/{id}",
@@ -373,6 +387,180 @@ const SECURITY_CLOUD_CONTROL: [Endpoint; 5] = [
         takes: &[Takes::Bearer],
         stranger: |_, _| Some((401, CLOUD_ERROR)),
         elsewhere: Some((ACCESS_TOKEN, (404, CLOUD_ERROR))),
+        says_why: false,
+    },
+];
+
+const IROH_ERROR: &[&str] = &["error", "error_description"];
+const CLIENT_TOKEN: &str = "a client's token";
+
+const THREAT_RESPONSE: [Endpoint; 5] = [
+    Endpoint {
+        name: "GET /iroh/profile/whoami",
+        method: "GET",
+        path: |_| "/iroh/profile/whoami".to_owned(),
+        body: |_| String::new(),
+        takes: &[Takes::Bearer],
+        stranger: |_, _| Some((401, IROH_ERROR)),
+        elsewhere: None,
+        says_why: true,
+    },
+    Endpoint {
+        name: "POST /iroh/oauth2/token",
+        method: "POST",
+        path: |_| "/iroh/oauth2/token".to_owned(),
+        body: |_| "grant_type=client_credentials".to_owned(),
+        takes: &[Takes::Basic, Takes::Form],
+        stranger: |_, _| Some((400, IROH_ERROR)),
+        elsewhere: None,
+        says_why: false,
+    },
+    Endpoint {
+        name: "GET /iroh/oauth2-clients/clients/{id}",
+        method: "GET",
+        path: |place| format!("/iroh/oauth2-clients/clients/{}", place.victim),
+        body: |_| String::new(),
+        takes: &[Takes::Bearer],
+        stranger: |_, _| Some((401, IROH_ERROR)),
+        elsewhere: Some((CLIENT_TOKEN, (404, IROH_ERROR))),
+        says_why: true,
+    },
+    Endpoint {
+        name: "PATCH /iroh/oauth2-clients/clients/{id}",
+        method: "PATCH",
+        path: |place| format!("/iroh/oauth2-clients/clients/{}", place.victim),
+        body: |_| r#"{"name":"taken over"}"#.to_owned(),
+        takes: &[Takes::Bearer],
+        stranger: |_, _| Some((401, IROH_ERROR)),
+        elsewhere: Some((CLIENT_TOKEN, (404, IROH_ERROR))),
+        says_why: true,
+    },
+    Endpoint {
+        name: "DELETE /iroh/oauth2-clients/clients/{id}",
+        method: "DELETE",
+        path: |place| format!("/iroh/oauth2-clients/clients/{}", place.victim),
+        body: |_| String::new(),
+        takes: &[Takes::Bearer],
+        stranger: |_, _| Some((401, IROH_ERROR)),
+        elsewhere: Some((CLIENT_TOKEN, (404, IROH_ERROR))),
+        says_why: true,
+    },
+];
+
+const JWT: &str = "a key";
+
+const SECURECLOUD: [Endpoint; 5] = [
+    Endpoint {
+        name: "GET /api/v1/rome/api-access-keys",
+        method: "GET",
+        path: |_| "/api/v1/rome/api-access-keys".to_owned(),
+        body: |_| String::new(),
+        takes: &[Takes::Bearer],
+        stranger: |_, _| Some((401, OAUTH_ERROR)),
+        elsewhere: None,
+        says_why: false,
+    },
+    Endpoint {
+        name: "POST /api/v1/rome/api-access-keys",
+        method: "POST",
+        path: |_| "/api/v1/rome/api-access-keys".to_owned(),
+        body: |_| r#"{"name":"x","roles":[{"role":"global_viewer"}]}"#.to_owned(),
+        takes: &[Takes::Bearer],
+        stranger: |_, _| Some((401, OAUTH_ERROR)),
+        elsewhere: None,
+        says_why: false,
+    },
+    Endpoint {
+        name: "GET /api/v1/rome/api-access-keys/{id}",
+        method: "GET",
+        path: |place| format!("/api/v1/rome/api-access-keys/{}", place.victim),
+        body: |_| String::new(),
+        takes: &[Takes::Bearer],
+        stranger: |_, _| Some((401, OAUTH_ERROR)),
+        elsewhere: Some((JWT, (404, OAUTH_ERROR))),
+        says_why: false,
+    },
+    Endpoint {
+        name: "PUT /api/v1/rome/api-access-keys/{id}",
+        method: "PUT",
+        path: |place| format!("/api/v1/rome/api-access-keys/{}", place.victim),
+        body: |_| r#"{"expiration_days":30}"#.to_owned(),
+        takes: &[Takes::Bearer],
+        stranger: |_, _| Some((401, OAUTH_ERROR)),
+        elsewhere: Some((PERSON_TOKEN, (404, OAUTH_ERROR))),
+        says_why: false,
+    },
+    Endpoint {
+        name: "DELETE /api/v1/rome/api-access-keys/{id}",
+        method: "DELETE",
+        path: |place| format!("/api/v1/rome/api-access-keys/{}", place.victim),
+        body: |_| String::new(),
+        takes: &[Takes::Bearer],
+        stranger: |_, _| Some((401, OAUTH_ERROR)),
+        elsewhere: Some((JWT, (404, OAUTH_ERROR))),
+        says_why: false,
+    },
+];
+
+const REPLY: &[&str] = &["reply"];
+const DATA: &[&str] = &["data"];
+const STANDARD: &str = "a key";
+const CORTEX_TAKES: &[Takes] = &[Takes::CortexStandard, Takes::CortexAdvanced, Takes::Bearer];
+
+const CORTEX: [Endpoint; 5] = [
+    Endpoint {
+        name: "POST /api_keys/validate",
+        method: "POST",
+        path: |_| "/api_keys/validate".to_owned(),
+        body: |_| "{}".to_owned(),
+        takes: CORTEX_TAKES,
+        stranger: |_, _| Some((401, REPLY)),
+        elsewhere: None,
+        says_why: false,
+    },
+    Endpoint {
+        name: "POST /public_api/v1/api_keys/get_api_keys",
+        method: "POST",
+        path: |_| "/public_api/v1/api_keys/get_api_keys".to_owned(),
+        body: |_| r#"{"request_data":{}}"#.to_owned(),
+        takes: CORTEX_TAKES,
+        stranger: |_, _| Some((401, REPLY)),
+        elsewhere: None,
+        says_why: false,
+    },
+    Endpoint {
+        name: "GET /platform/iam/v1/api-key/{id}",
+        method: "GET",
+        path: |place| format!("/platform/iam/v1/api-key/{}", place.victim),
+        body: |_| String::new(),
+        takes: CORTEX_TAKES,
+        stranger: |_, _| Some((401, DATA)),
+        elsewhere: Some((STANDARD, (404, DATA))),
+        says_why: false,
+    },
+    Endpoint {
+        name: "PUT /platform/iam/v1/api-key/{id}",
+        method: "PUT",
+        path: |place| format!("/platform/iam/v1/api-key/{}", place.victim),
+        body: |_| r#"{"request_data":{"comment":"taken over"}}"#.to_owned(),
+        takes: CORTEX_TAKES,
+        stranger: |_, _| Some((401, DATA)),
+        elsewhere: Some((STANDARD, (404, DATA))),
+        says_why: false,
+    },
+    Endpoint {
+        name: "POST /public_api/v1/api_keys/delete",
+        method: "POST",
+        path: |_| "/public_api/v1/api_keys/delete".to_owned(),
+        body: |place| {
+            let (field, key) = (r#""field":"id","operator":"in""#, &place.victim);
+            format!(r#"{{"request_data":{{"filters":[{{{field},"value":[{key}]}}]}}}}"#)
+        },
+        takes: CORTEX_TAKES,
+        stranger: |_, _| Some((401, REPLY)),
+        // What is not there counts for nothing.
+        elsewhere: Some((STANDARD, (200, REPLY))),
+        says_why: false,
     },
 ];
 
@@ -458,6 +646,20 @@ async fn secure_access(house: &House, organization: OrganizationId, name: &str) 
     place
         .victim_of(house, organization, "secure_access", Kind::Client)
         .await;
+    place
+}
+
+/// The token that a person buys, besides the keys.
+const PERSON_TOKEN: &str = "a person's token";
+
+async fn securecloud(house: &House, organization: OrganizationId, name: &str) -> Place {
+    let mut place = plain(house, organization, name, "securecloud", &[Kind::Jwt]).await;
+    let email = format!("grace@{}.example", name.to_lowercase());
+    let roles = [super::super::securecloud::ADMIN];
+    super::super::securecloud::person(house, organization, &email, &roles).await;
+    let password = super::super::securecloud::PASSWORD;
+    let token = super::super::securecloud::token(house, &email, password).await;
+    place.add_token(PERSON_TOKEN, email, token.unwrap());
     place
 }
 
