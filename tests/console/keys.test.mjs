@@ -31,6 +31,18 @@ async function make(page, name) {
   return page.getByLabel("Key", { exact: true }).inputValue();
 }
 
+/** What is on the page once it goes nowhere else. */
+async function settled(page) {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      await page.waitForLoadState();
+      return await page.content();
+    } catch (error) {
+      if (tries === 100 || !/navigating/.test(error.message)) throw error;
+    }
+  }
+}
+
 test("a key is made, its secret is shown once and is good", async () => {
   const page = await open(browser);
   await signIn(page);
@@ -53,7 +65,7 @@ test("a key is made, its secret is shown once and is good", async () => {
   assert.ok(!(await page.content()).includes(secret));
   // The browser kept nothing: it offers to send the form again, and then there is nothing to show.
   await page.goBack().catch((error) => assert.match(error.message, /ERR_CACHE_MISS/));
-  assert.ok(!(await page.content()).includes(secret), "the back button shows nothing");
+  assert.ok(!(await settled(page)).includes(secret), "the back button shows nothing");
   await page.reload();
   await page.getByRole("heading", { name: "This secret was shown once" }).waitFor();
   assert.ok(!(await page.content()).includes(secret), "nor does the form when it is sent again");

@@ -73,7 +73,8 @@ function menus() {
     const menu = event.target;
     if (!menu.matches?.("details.row-menu") || !menu.open) return;
     for (const other of document.querySelectorAll("details.row-menu[open]")) if (other !== menu) close(other);
-    items(menu)[0]?.focus();
+    // This comes a moment later: whoever has gone on by a key stays there.
+    if (!items(menu).includes(document.activeElement)) items(menu)[0]?.focus();
   }, true);
   document.addEventListener("click", (event) => {
     for (const menu of document.querySelectorAll("details.row-menu[open]")) if (!menu.contains(event.target)) close(menu);
