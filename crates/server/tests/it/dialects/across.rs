@@ -4,6 +4,7 @@
 mod ceilings;
 mod credentials;
 mod parties;
+mod places;
 
 use std::collections::BTreeSet;
 

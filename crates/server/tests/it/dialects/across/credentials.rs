@@ -6,7 +6,7 @@ use credential::key::{Key, Kind};
 use credential::secret::Digest;
 use credential::time::Instant;
 
-use super::parties::strongest;
+use super::places::strongest;
 use crate::house::{House, basic};
 
 /// What a system has in one organization.
