@@ -112,14 +112,7 @@ impl Authority {
                 .map_err(|error| Refusal::invalid("password", error))?;
         }
         let hash = match password {
-            Some(password) => {
-                let salt = self.entropy().draw()?;
-                let cost = self.settings().password_cost;
-                Some(
-                    self.in_a_place(move || hash(&password, salt, cost))
-                        .await??,
-                )
-            }
+            Some(password) => Some(self.hashed(password).await?),
             None => None,
         };
         let may_give_all = may_give_all_of(seen.clone());
@@ -309,6 +302,13 @@ impl Authority {
     }
 
     /// Does slow work on a thread that may be blocked, once there is a place for it.
+    /// What is kept of a password.
+    pub(crate) async fn hashed(&self, password: Password) -> Result<String, Failure> {
+        let salt = self.entropy().draw()?;
+        let cost = self.settings().password_cost;
+        self.in_a_place(move || hash(&password, salt, cost)).await?
+    }
+
     async fn in_a_place<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,

@@ -11,11 +11,12 @@ use credential::id::{OrganizationId, RoleId, UserId};
 use credential::key::{Addresses, Denial, Key, Kind};
 use credential::name::{Comment, Name};
 use credential::organization::{Email, Organization, OrganizationKind, User};
+use credential::password::Password;
 use credential::secret::{Digest, Secret};
 use credential::time::{Instant, Span};
 use credential::token::{self, Word};
 use store::setup::SetupToken;
-use store::{Change, Found, View};
+use store::{Change, Fault, Found, View};
 
 use crate::Authority;
 use crate::act::MAX_PAGE;
@@ -52,6 +53,16 @@ pub struct FirstAdministrator {
     pub shown: Shown,
     /// The number of the change.
     pub revision: i64,
+}
+
+/// What the first change writes, and by which token.
+struct First {
+    token: String,
+    digest: Digest,
+    role: RoleId,
+    organization: Organization,
+    user: User,
+    now: Instant,
 }
 
 impl Authority {
@@ -100,19 +111,78 @@ impl Authority {
         address: Option<IpAddr>,
         request_id: &str,
     ) -> Result<FirstAdministrator, Failure> {
+        let first = self.first(presented, command)?;
+        let wanted = CreateKey {
+            organization: None,
+            product: latchkey()?,
+            kind: Kind::Static,
+            name: Name::new("First key").map_err(|error| Refusal::invalid("name", error))?,
+            comment: Comment::default(),
+            grants: Wish {
+                roles: vec![(first.role, Resources::All)],
+                scopes: Vec::new(),
+            },
+            addresses: Addresses::default(),
+            limits: Vec::new(),
+            expiry: Expiry::Default,
+            owner: None,
+        };
+        let organization = first.organization.id;
+        let shell = Caller::shell(organization);
+        let mut draft = self.draft(&shell, organization, wanted, first.now)?;
+        // The person exists from this transaction on, so no draft could name them.
+        draft.key.owner = Some(first.user.id);
+        let (user, key) = (first.user.clone(), draft.key.clone());
+        let new_key = key.clone();
+        let (organization, revision) = self
+            .settle_first(first, address, request_id, move |change| {
+                change.insert_key(&new_key, draft.unique_name, Action::KeyCreated, "{}")
+            })
+            .await?;
+        Ok(FirstAdministrator {
+            organization,
+            user,
+            key,
+            shown: draft.shown,
+            revision,
+        })
+    }
+
+    /// The same for somebody who is at a browser: they sign in by this password from then on, and no key is made.
+    pub async fn complete_setup_by_password(
+        &self,
+        presented: &str,
+        command: SetUp,
+        password: Password,
+        address: Option<IpAddr>,
+        request_id: &str,
+    ) -> Result<User, Failure> {
+        let first = self.first(presented, command)?;
+        password
+            .may_be_of(&first.user.email)
+            .map_err(|error| Refusal::invalid("password", error))?;
+        let hash = self.hashed(password).await?;
+        let (user, id) = (first.user.clone(), first.user.id);
+        self.settle_first(first, address, request_id, move |change| {
+            change.set_password(id, &hash)
+        })
+        .await?;
+        Ok(user)
+    }
+
+    /// What is to be written, if the token is what it says: whether it was given out is found where it is used.
+    fn first(&self, presented: &str, command: SetUp) -> Result<First, Failure> {
         let unknown = || Failure::from(Refusal::Unauthenticated(Denial::Unknown));
         let parsed = token::parse(presented, &self.tags())
             .ok()
             .filter(|parsed| parsed.word == Word::Setup);
-        let id = hex(&parsed.ok_or_else(unknown)?.id);
-        let digest = Digest::of(presented);
-        let world = self.world();
-        let role = administrator_role(&world).ok_or_else(unknown)?;
+        let token = hex(&parsed.ok_or_else(unknown)?.id);
+        let role = administrator_role(&self.world()).ok_or_else(unknown)?;
         let now = self.now();
         let organization = Organization {
             id: OrganizationId::mint(now, self.entropy().draw()?),
             number: OPERATOR,
-            name: command.organization.clone(),
+            name: command.organization,
             kind: OrganizationKind::Standalone,
             parent: None,
             active: true,
@@ -132,45 +202,39 @@ impl Authority {
             created_at: now,
             version: 1,
         };
-        let wanted = CreateKey {
-            organization: None,
-            product: latchkey()?,
-            kind: Kind::Static,
-            name: Name::new("First key").map_err(|error| Refusal::invalid("name", error))?,
-            comment: Comment::default(),
-            grants: Wish {
-                roles: vec![(role, Resources::All)],
-                scopes: Vec::new(),
-            },
-            addresses: Addresses::default(),
-            limits: Vec::new(),
-            expiry: Expiry::Default,
-            owner: None,
-        };
-        let mut draft = self.draft(
-            &Caller::shell(organization.id),
-            organization.id,
-            wanted,
+        Ok(First {
+            token,
+            digest: Digest::of(presented),
+            role,
+            organization,
+            user,
             now,
-        )?;
-        // The person exists from this transaction on, so no draft could name them.
-        draft.key.owner = Some(user.id);
-        let key = draft.key.clone();
+        })
+    }
 
+    /// Uses the token up and writes the first organization, its administrator, and by `means` what they prove themselves
+    /// with: all of it or nothing.
+    async fn settle_first(
+        &self,
+        first: First,
+        address: Option<IpAddr>,
+        request_id: &str,
+        means: impl Fn(&mut Change<'_>) -> Result<(), Fault> + Send + 'static,
+    ) -> Result<(Organization, i64), Failure> {
         let actor = Actor {
             address,
             request_id: Some(request_id.to_owned()),
             ..Actor::SETUP
         };
+        let (role, now) = (first.role, first.now);
         let only_one = move |view: &View<'_>| match administrators(view, role, 2)? {
             1 => Ok(()),
             _ => Err(already()),
         };
-        let (new_user, new_key) = (user.clone(), key.clone());
         let changed = self
             .store()
             .change(actor, now, only_one, move |change| {
-                let token = good_token(change, &id, &digest, now)?;
+                let token = good_token(change, &first.token, &first.digest, now)?;
                 if administrators(change, role, 1)? > 0 {
                     return Err(already());
                 }
@@ -183,9 +247,10 @@ impl Authority {
                     )
                     .into());
                 }
-                change.insert_organization(&organization, Action::OrganizationCreated, "{}")?;
-                change.insert_user(&new_user, Action::UserCreated, "{}")?;
-                change.insert_key(&new_key, draft.unique_name, Action::KeyCreated, "{}")?;
+                let organization = &first.organization;
+                change.insert_organization(organization, Action::OrganizationCreated, "{}")?;
+                change.insert_user(&first.user, Action::UserCreated, "{}")?;
+                means(change)?;
                 let server = Subject {
                     kind: SubjectKind::Server,
                     id: "setup".to_owned(),
@@ -195,13 +260,7 @@ impl Authority {
             })
             .await?;
         let revision = self.settle(&changed).await?;
-        Ok(FirstAdministrator {
-            organization: changed.value,
-            user,
-            key,
-            shown: draft.shown,
-            revision,
-        })
+        Ok((changed.value, revision))
     }
 }
 

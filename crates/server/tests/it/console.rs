@@ -9,6 +9,7 @@ mod organizations;
 mod people;
 mod roles;
 mod server;
+mod set_up;
 mod settings;
 mod usage;
 
@@ -123,11 +124,7 @@ impl Console {
             .send("/console/sign-in", &form, "same-origin", "")
             .await;
         assert_eq!(answer.status, 303, "{answer:?}");
-        for cookie in answer.headers("set-cookie") {
-            let pair = cookie.split(';').next().unwrap();
-            let (name, value) = pair.split_once('=').unwrap();
-            browser.cookies.insert(name.to_owned(), value.to_owned());
-        }
+        browser.keep_cookies(&answer);
         let page = browser.get("/console/profile").await;
         let (_, rest) = page.body.split_once("name=\"form_key\" value=\"").unwrap();
         browser.form_key = rest.split('"').next().unwrap().to_owned();
@@ -140,6 +137,14 @@ impl Browser<'_> {
     pub(crate) async fn get(&self, path: &str) -> Answer {
         let headers = [("Cookie".to_owned(), self.cookie())];
         self.house.ask("GET", path, &headers, "", None).await
+    }
+
+    fn keep_cookies(&mut self, answer: &Answer) {
+        for cookie in answer.headers("set-cookie") {
+            let pair = cookie.split(';').next().unwrap();
+            let (name, value) = pair.split_once('=').unwrap();
+            self.cookies.insert(name.to_owned(), value.to_owned());
+        }
     }
 
     /// Sends a form as one of our pages does.

@@ -22,6 +22,10 @@ use crate::console::{Console, ROOT, page};
 /// What is told to whoever has no account, a wrong password, or one that is switched off: the same.
 const WRONG: &str = "The e-mail address or the password is not right.";
 
+/// Neither a password nor a set-up token is taken where others may read on the way.
+const IN_THE_CLEAR: &str =
+    "Over plain HTTP this can be done only on the machine of the server itself: use HTTPS.";
+
 pub(super) async fn ask(State(console): State<Console>, visit: Visit) -> Answer {
     if console.authority.is_set_up() {
         Ok(form(StatusCode::OK, &visit, &Fields::default(), None))
@@ -33,7 +37,12 @@ pub(super) async fn ask(State(console): State<Console>, visit: Visit) -> Answer 
 pub(super) async fn enter(State(console): State<Console>, knock: Knock) -> Answer {
     let Knock { visit, form: typed } = knock;
     if !visit.is_private() {
-        return Ok(form(StatusCode::FORBIDDEN, &visit, &typed, Some("Over plain HTTP one can sign in only on the machine of the server itself: use HTTPS.".to_owned())));
+        return Ok(form(
+            StatusCode::FORBIDDEN,
+            &visit,
+            &typed,
+            Some(IN_THE_CLEAR.to_owned()),
+        ));
     }
     let refused = |status, why: &str| Ok(form(status, &visit, &typed, Some(why.to_owned())));
     let Ok(email) = Email::new(typed.text("email")) else {
@@ -101,6 +110,10 @@ pub(super) async fn set_up(State(console): State<Console>, knock: Knock) -> Answ
     if console.authority.is_set_up() {
         return Err(No::NotFound);
     }
+    if !visit.is_private() {
+        let wrong = [("token".to_owned(), IN_THE_CLEAR.to_owned())];
+        return Ok(set_up_form(StatusCode::FORBIDDEN, &visit, &typed, &wrong));
+    }
     let mut wrong = Vec::new();
     let mut bad = |member: &str, why: String| wrong.push((member.to_owned(), sentence(&why)));
     let organization = Name::new(typed.text("organization"))
@@ -141,12 +154,12 @@ pub(super) async fn set_up(State(console): State<Console>, knock: Knock) -> Answ
     };
     let (from, id) = (visit.arrival.client, visit.arrival.request_id.as_str());
     let token = typed.text("token");
-    let first = match console
+    let user = match console
         .authority
-        .complete_setup(token, command, from, id)
+        .complete_setup_by_password(token, command, password, from, id)
         .await
     {
-        Ok(first) => first,
+        Ok(user) => user,
         Err(Failure::Refused(Refusal::Unauthenticated(_))) => {
             let why =
                 "Set-up token: it is not good, or no longer. Start the server again for a new one.";
@@ -160,14 +173,9 @@ pub(super) async fn set_up(State(console): State<Console>, knock: Knock) -> Answ
         }
         Err(other) => return Err(other.into()),
     };
-    let shell = authority::Caller::shell(first.organization.id);
-    console
-        .authority
-        .set_password(&shell, first.user.id, Some(password), None)
-        .await?;
     let begun = console
         .authority
-        .begin_session(&first.user, from, &visit.agent, id)
+        .begin_session(&user, from, &visit.agent, id)
         .await?;
     let mut response = see_other(ROOT);
     let cookie = visit.session_cookie(Some(begun.token.expose()));
