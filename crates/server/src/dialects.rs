@@ -12,14 +12,25 @@ use std::sync::Arc;
 
 use authority::Authority;
 use axum::Router;
+use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
 use credential::time::Instant;
+use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
+use http::response::Parts;
+use http::{HeaderValue, StatusCode};
+use http_body_util::{BodyExt, Limited};
+use jiff::Timestamp;
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
+use serde::Serialize;
+use serde_json::Value;
 
 use crate::config::Config;
-use crate::edge::{Arrival, AskedPath};
+use crate::edge::{AUTH_ERROR, AUTH_STATUS, Arrival, AskedPath, Forwarded};
 use crate::examples::Writer;
+use crate::problem;
 
 /// What a dialect speaks with.
 #[derive(Clone)]
@@ -56,6 +67,9 @@ pub(crate) struct Dialect {
     /// Writes an error of this server in its shape; every other answer stays, but for headers that it promises.
     pub(crate) dress: fn(String, Response) -> Dressed,
 }
+
+/// The longest error of ours that is read again to be written anew; they have a few hundred bytes.
+const LONGEST_PROBLEM: usize = 64 * 1024;
 
 /// Every dialect.
 const ALL: [&Dialect; 5] = [
@@ -111,4 +125,55 @@ pub async fn dress(State(authority): State<Authority>, request: Request, next: N
         }
         None => response,
     }
+}
+
+/// Whether a path is another one or lies below it.
+fn is_within(path: &str, prefix: &str) -> bool {
+    path.strip_prefix(prefix)
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+/// Whether an answer is an error of this server, and not an upstream's.
+fn is_ours(response: &Response) -> bool {
+    let kind = response.headers().get(CONTENT_TYPE);
+    response.extensions().get::<Forwarded>().is_none()
+        && kind.is_some_and(|kind| kind.as_bytes() == problem::MEDIA_TYPE.as_bytes())
+}
+
+/// What such an error says was wrong.
+async fn told(body: Body) -> Option<String> {
+    let body = Limited::new(body, LONGEST_PROBLEM).collect().await.ok()?;
+    let body: Value = serde_json::from_slice(&body.to_bytes()).ok()?;
+    Some(body["detail"].as_str()?.to_owned())
+}
+
+/// An error that was written anew, with what the one before it carried besides its body.
+fn in_place_of(mut head: Parts, mut dressed: Response) -> Response {
+    for name in [RETRY_AFTER, ALLOW, AUTH_STATUS, AUTH_ERROR] {
+        if let Some(value) = head.headers.remove(&name) {
+            dressed.headers_mut().insert(name, value);
+        }
+    }
+    *dressed.extensions_mut() = head.extensions;
+    dressed
+}
+
+/// JSON that no cache keeps.
+fn json(status: StatusCode, body: &impl Serialize) -> Response {
+    let mut response = Response::new(Body::from(serde_json::to_vec(body).unwrap_or_default()));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+/// A time as ISO 8601 writes it; without an offset in UTC, a date is the beginning of its day.
+fn time(text: &str) -> Option<Instant> {
+    let at = text.parse::<Timestamp>().ok().or_else(|| {
+        let local = text.parse::<DateTime>().ok()?;
+        let zoned = local.to_zoned(TimeZone::UTC).ok()?;
+        Some(zoned.timestamp())
+    })?;
+    Some(Instant::from_millis(at.as_millisecond()))
 }

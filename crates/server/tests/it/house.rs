@@ -285,12 +285,15 @@ impl House {
             owner: None,
         };
         let shell = Caller::shell(organization);
-        match self
+        self.issue(&shell, command).await
+    }
+
+    /// The new key that a command asks for.
+    pub(crate) async fn issue(&self, caller: &Caller, command: CreateKey) -> Box<Issued> {
+        let made = self
             .authority
-            .create_key(&shell, command, None, |_| Vec::new())
-            .await
-            .unwrap()
-        {
+            .create_key(caller, command, None, |_| Vec::new());
+        match made.await.unwrap() {
             Outcome::New(issued) => issued,
             Outcome::Repeat(_) => panic!("nothing was repeated"),
         }
@@ -321,15 +324,7 @@ impl House {
             owner: None,
         };
         let shell = Caller::shell(organization);
-        match self
-            .authority
-            .create_key(&shell, command, None, |_| Vec::new())
-            .await
-            .unwrap()
-        {
-            Outcome::New(issued) => issued,
-            Outcome::Repeat(_) => panic!("nothing was repeated"),
-        }
+        self.issue(&shell, command).await
     }
 }
 

@@ -10,7 +10,7 @@ use axum::Router;
 use axum::routing::{get, post};
 use credential::id::KeyId;
 
-pub(super) use issued::once_field;
+pub(super) use issued::{once, once_field};
 pub(super) use list::kind_words;
 pub(super) use new::moment;
 

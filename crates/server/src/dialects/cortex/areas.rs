@@ -4,16 +4,12 @@ use authority::{Failure, Refusal};
 use axum::body::Body;
 use axum::response::Response;
 use credential::key::{Denial, Refusal as KeyRefusal};
-use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderValue, StatusCode};
-use http_body_util::{BodyExt, Limited};
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::edge::{AUTH_ERROR, AUTH_STATUS, Forwarded, retry_after};
-use crate::problem;
-
-/// The longest error of ours that is read again to be written anew; they have a few hundred bytes.
-const LONGEST_PROBLEM: usize = 64 * 1024;
+use crate::dialects::{in_place_of, is_ours, told};
+use crate::edge::retry_after;
 
 /// The vendor's words for a request that is not let in; clients compare them.
 const UNAUTHORIZED: &str = "Public API request unauthorized";
@@ -197,35 +193,17 @@ fn unavailable() -> No {
 
 /// Writes an error of this server anew in the shape of the area; every other answer stays as it is.
 pub(super) async fn dress(area: Area, response: Response) -> Response {
-    let headers = response.headers();
-    let ours = response.extensions().get::<Forwarded>().is_none()
-        && headers
-            .get(CONTENT_TYPE)
-            .is_some_and(|kind| kind.as_bytes() == problem::MEDIA_TYPE.as_bytes());
-    if !ours {
+    if !is_ours(&response) {
         return response;
     }
-    let (mut head, body) = response.into_parts();
-    let detail = match Limited::new(body, LONGEST_PROBLEM).collect().await {
-        Ok(body) => serde_json::from_slice::<Value>(&body.to_bytes()).ok(),
-        Err(_) => None,
-    };
+    let (head, body) = response.into_parts();
     let known = [StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN].contains(&head.status);
-    let detail = detail
-        .filter(|_| !known)
-        .and_then(|body| body["detail"].as_str().map(str::to_owned));
     let no = No {
-        extra: detail,
+        extra: told(body).await.filter(|_| !known),
         ..No::of(head.status)
     };
-    let mut dressed = no.answer(area);
-    for name in [RETRY_AFTER, ALLOW, AUTH_STATUS, AUTH_ERROR] {
-        if let Some(value) = head.headers.remove(&name) {
-            dressed.headers_mut().insert(name, value);
-        }
-    }
-    *dressed.extensions_mut() = head.extensions;
-    dressed
+    let dressed = no.answer(area);
+    in_place_of(head, dressed)
 }
 
 #[cfg(test)]

@@ -6,14 +6,13 @@ use authority::signed::{Covered, Signature};
 use authority::verify::{Presented, Question, Valid};
 use authority::{Authority, Caller};
 use axum::RequestPartsExt;
-use axum::body::Body;
 use axum::extract::{MatchedPath, Path, Request};
 use axum::response::Response;
 use bytes::Bytes;
 use credential::name::ProductName;
-use http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE};
+use http::header::AUTHORIZATION;
 use http::request::Parts;
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderName, StatusCode};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -150,11 +149,7 @@ fn once<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Result<Option<&'h str>
     }
 }
 
-/// JSON that no cache keeps.
+/// A good answer.
 pub(super) fn json(body: &impl Serialize) -> Response {
-    let mut response = Response::new(Body::from(serde_json::to_vec(body).unwrap_or_default()));
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    response
+    crate::dialects::json(StatusCode::OK, body)
 }

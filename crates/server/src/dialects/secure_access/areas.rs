@@ -4,16 +4,12 @@ use authority::{Failure, Refusal};
 use axum::body::Body;
 use axum::response::Response;
 use credential::key::{Denial, Refusal as KeyRefusal};
-use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, StatusCode};
-use http_body_util::{BodyExt, Limited};
 use serde_json::{Value, json};
 
-use crate::edge::{AUTH_ERROR, AUTH_STATUS, Forwarded, retry_after};
-use crate::problem;
-
-/// The longest error of ours that is read again to be written anew; they have a few hundred bytes.
-const LONGEST_PROBLEM: usize = 64 * 1024;
+use crate::dialects::{in_place_of, is_ours, is_within, told};
+use crate::edge::retry_after;
 
 /// A part of the API family, by the beginning of its paths.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -149,13 +145,9 @@ fn unavailable() -> No {
 impl Area {
     /// The area of a path.
     pub fn of(path: &str) -> Option<Self> {
-        let within = |prefix: &str| {
-            path.strip_prefix(prefix)
-                .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-        };
         AREAS
             .iter()
-            .find(|(prefix, _)| within(prefix))
+            .find(|(prefix, _)| is_within(path, prefix))
             .map(|(_, area)| *area)
     }
 
@@ -208,31 +200,15 @@ impl Area {
 
     /// Writes an error of this server anew in the shape of the area; every other answer stays as it is.
     pub async fn dress(self, response: Response) -> Response {
-        let headers = response.headers();
-        let ours = response.extensions().get::<Forwarded>().is_none()
-            && headers
-                .get(CONTENT_TYPE)
-                .is_some_and(|kind| kind.as_bytes() == problem::MEDIA_TYPE.as_bytes());
-        if !ours {
+        if !is_ours(&response) {
             return response;
         }
-        let (mut head, body) = response.into_parts();
-        let detail = match Limited::new(body, LONGEST_PROBLEM).collect().await {
-            Ok(body) => serde_json::from_slice::<Value>(&body.to_bytes()).ok(),
-            Err(_) => None,
-        };
-        let detail = detail.and_then(|body| body["detail"].as_str().map(str::to_owned));
-        let mut dressed = self.answer(No {
-            detail,
+        let (head, body) = response.into_parts();
+        let dressed = self.answer(No {
+            detail: told(body).await,
             ..No::of(head.status)
         });
-        for name in [RETRY_AFTER, ALLOW, AUTH_STATUS, AUTH_ERROR] {
-            if let Some(value) = head.headers.remove(&name) {
-                dressed.headers_mut().insert(name, value);
-            }
-        }
-        *dressed.extensions_mut() = head.extensions;
-        dressed
+        in_place_of(head, dressed)
     }
 }
 

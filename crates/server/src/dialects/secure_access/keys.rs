@@ -14,15 +14,14 @@ use credential::key::{Key, Kind};
 use credential::name::ProductName;
 use credential::scope::Scope;
 use credential::time::Span;
-use http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use http::StatusCode;
 use http::request::Parts;
-use http::{HeaderValue, StatusCode};
-use serde::Serialize;
 
 use super::PRODUCT;
 use super::areas::{Area, No};
 use super::translate::{self, Meant};
 use super::wire::{List, One, SUCCESS, Wanted};
+use crate::dialects::json;
 use crate::edge::authorization::Authorization;
 use crate::edge::body;
 use crate::edge::form::Form;
@@ -308,14 +307,4 @@ fn product() -> Result<ProductName, No> {
 
 async fn answer(work: impl Future<Output = Result<Response, No>>) -> Response {
     work.await.unwrap_or_else(|no| Area::Admin.answer(no))
-}
-
-/// JSON that no cache keeps.
-pub(super) fn json(status: StatusCode, body: &impl Serialize) -> Response {
-    let mut response = Response::new(Body::from(serde_json::to_vec(body).unwrap_or_default()));
-    *response.status_mut() = status;
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    response
 }

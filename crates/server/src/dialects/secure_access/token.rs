@@ -9,9 +9,10 @@ use axum::response::Response;
 use credential::secret::Secret;
 use http::{HeaderMap, HeaderName, Method, StatusCode};
 
+use super::PRODUCT;
 use super::areas::{Area, No};
 use super::wire::Token;
-use super::{PRODUCT, keys};
+use crate::dialects::json;
 use crate::edge::Arrival;
 use crate::edge::authorization::Authorization;
 use crate::edge::body;
@@ -87,7 +88,7 @@ async fn issue(authority: &Authority, request: Request) -> Result<Response, No> 
         access_token: issued.token.expose(),
         expires_in: issued.expires_in,
     };
-    Ok(keys::json(StatusCode::OK, &token))
+    Ok(json(StatusCode::OK, &token))
 }
 
 /// Basic, or else the form: Go's OAuth library tries one and then the other.

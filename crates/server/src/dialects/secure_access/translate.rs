@@ -8,11 +8,10 @@ use credential::name::{Comment, Name};
 use credential::time::Instant;
 use http::StatusCode;
 use jiff::Timestamp;
-use jiff::civil::DateTime;
-use jiff::tz::TimeZone;
 
 use super::areas::No;
 use super::wire::{self, Wanted};
+use crate::dialects::time;
 
 /// The longest description in characters.
 const LONGEST_DESCRIPTION: usize = 256;
@@ -94,18 +93,6 @@ fn moment(text: &str) -> Result<Option<Instant>, No> {
             "expireAt: expected a time such as 2030-01-31T00:00:00Z, or nothing for never",
         )),
     }
-}
-
-/// A time as ISO 8601 writes it, or a date; without an offset in UTC.
-pub(super) fn time(text: &str) -> Option<Instant> {
-    let at = text.parse::<Timestamp>().ok().or_else(|| {
-        let local = text.parse::<DateTime>().ok()?;
-        local
-            .to_zoned(TimeZone::UTC)
-            .ok()
-            .map(|zoned| zoned.timestamp())
-    });
-    at.map(|at| Instant::from_millis(at.as_millisecond()))
 }
 
 /// A key as they show it. `used` is when it was last used; a key that never was shows when it was made, since clients

@@ -12,9 +12,9 @@ use http::StatusCode;
 use http::header::USER_AGENT;
 
 use super::areas::{Area, No};
-use super::keys::{caller, json};
-use super::translate;
+use super::keys::caller;
 use super::wire::{Calls, Item, Report, Requests, Summary, Totals};
+use crate::dialects::{json, time};
 use crate::edge::form::Form;
 use crate::edge::{Arrival, route};
 
@@ -158,7 +158,7 @@ fn stretch(query: &Form) -> Result<(Asked, Instant, Instant), No> {
     let moment = |name: &str| {
         let missing = || No::bad_request(format!("{name}: a date such as 2030-01-31 is needed"));
         let text = query.get(name).ok_or_else(missing)?;
-        let at = translate::time(text).ok_or_else(missing)?;
+        let at = time(text).ok_or_else(missing)?;
         Ok::<_, No>((text.to_owned(), at))
     };
     let ((from, start), (to, end)) = (moment("from")?, moment("to")?);

@@ -4,16 +4,13 @@ use authority::{Failure, Refusal};
 use axum::body::Body;
 use axum::response::Response;
 use credential::key::{Denial, Refusal as KeyRefusal};
-use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, StatusCode};
-use http_body_util::{BodyExt, Limited};
 use serde_json::{Value, json};
 
-use crate::edge::{AUTH_ERROR, AUTH_STATUS, Forwarded, retry_after};
-use crate::problem::{self, Problem};
-
-/// The longest error of ours that is read again to be written anew; they have a few hundred bytes.
-const LONGEST_PROBLEM: usize = 64 * 1024;
+use crate::dialects::{in_place_of, is_ours, is_within, told};
+use crate::edge::retry_after;
+use crate::problem::Problem;
 
 /// The beginnings of their paths, as whole segments.
 const PATHS: [&str; 7] = [
@@ -35,11 +32,6 @@ const CHALLENGE: &str = "Bearer realm=\"securecloud\", error=\"invalid_token\"";
 /// Whether a path is theirs.
 pub fn owns(path: &str) -> bool {
     PATHS.iter().any(|prefix| is_within(path, prefix))
-}
-
-fn is_within(path: &str, prefix: &str) -> bool {
-    path.strip_prefix(prefix)
-        .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 /// A refusal: its status, which says its word unless another is named, and what may be told about it.
@@ -207,38 +199,22 @@ impl From<Problem> for No {
 
 /// Writes an error of this server anew in their shape; every other answer stays as it is.
 pub(super) async fn dress(path: &str, response: Response) -> Response {
-    let headers = response.headers();
-    let ours = response.extensions().get::<Forwarded>().is_none()
-        && headers
-            .get(CONTENT_TYPE)
-            .is_some_and(|kind| kind.as_bytes() == problem::MEDIA_TYPE.as_bytes());
-    if !ours {
+    if !is_ours(&response) {
         return response;
     }
-    let (mut head, body) = response.into_parts();
-    let detail = match Limited::new(body, LONGEST_PROBLEM).collect().await {
-        Ok(body) => serde_json::from_slice::<Value>(&body.to_bytes()).ok(),
-        Err(_) => None,
-    };
+    let (head, body) = response.into_parts();
     // What is wrong with a token is not told, as everywhere.
-    let detail = detail
-        .filter(|_| head.status != StatusCode::UNAUTHORIZED)
-        .and_then(|body| body["detail"].as_str().map(str::to_owned));
+    let detail = told(body).await;
+    let detail = detail.filter(|_| head.status != StatusCode::UNAUTHORIZED);
     let no = No {
         detail,
         ..No::of(head.status)
     };
-    let mut dressed = match is_within(path, SILENT) {
+    let dressed = match is_within(path, SILENT) {
         true => no.silent(),
         false => no.answer(),
     };
-    for name in [RETRY_AFTER, ALLOW, AUTH_STATUS, AUTH_ERROR] {
-        if let Some(value) = head.headers.remove(&name) {
-            dressed.headers_mut().insert(name, value);
-        }
-    }
-    *dressed.extensions_mut() = head.extensions;
-    dressed
+    in_place_of(head, dressed)
 }
 
 #[cfg(test)]

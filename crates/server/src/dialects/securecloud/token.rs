@@ -11,9 +11,10 @@ use credential::id::OrganizationId;
 use credential::organization::Email;
 use http::StatusCode;
 
-use super::keys::{json, product_name};
+use super::keys::product_name;
 use super::refuse::No;
 use super::wire::Token;
+use crate::dialects::json;
 use crate::edge::Arrival;
 use crate::edge::body;
 use crate::edge::form::Form;

@@ -12,10 +12,8 @@ use credential::id::OrganizationId;
 use credential::name::ProductName;
 use credential::organization::Organization;
 use credential::scope::Scope;
-use http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use http::StatusCode;
 use http::request::Parts;
-use http::{HeaderValue, StatusCode};
-use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::PRODUCT;
@@ -148,16 +146,6 @@ async fn caller(
 /// The product that this dialect speaks for.
 pub(super) fn product() -> Result<ProductName, No> {
     ProductName::new(PRODUCT).map_err(|_| No::of(StatusCode::INTERNAL_SERVER_ERROR))
-}
-
-/// JSON that no cache keeps.
-pub(super) fn json(status: StatusCode, body: &impl Serialize) -> Response {
-    let mut response = Response::new(Body::from(serde_json::to_vec(body).unwrap_or_default()));
-    *response.status_mut() = status;
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    response
 }
 
 /// It is done, and there is nothing to tell.

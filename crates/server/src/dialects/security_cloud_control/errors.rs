@@ -7,20 +7,14 @@ use axum::response::{IntoResponse, Response};
 use credential::key::{Denial, Refusal as KeyRefusal};
 use credential::secret::Digest;
 use credential::time::Instant;
-use http::header::{
-    ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE,
-};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, StatusCode};
-use http_body_util::{BodyExt, Limited};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::dialects::Stamp;
-use crate::edge::{AUTH_ERROR, AUTH_STATUS, Forwarded, retry_after};
-use crate::problem::{self, Problem};
-
-/// The longest error of ours that is read again to be written anew; they have a few hundred bytes.
-const LONGEST_PROBLEM: usize = 64 * 1024;
+use crate::dialects::{Stamp, in_place_of, is_ours, is_within, told};
+use crate::edge::retry_after;
+use crate::problem::Problem;
 
 /// Where the paths of the API family begin.
 const ROOTS: [&str; 2] = ["/v1/organizations", "/v1/api/applications"];
@@ -192,11 +186,7 @@ impl From<Failure> for No {
 
 /// Whether a path is of the API family.
 pub(super) fn owns(path: &str) -> bool {
-    let within = |root: &&str| {
-        path.strip_prefix(*root)
-            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-    };
-    ROOTS.iter().any(within)
+    ROOTS.iter().any(|root| is_within(path, root))
 }
 
 /// Writes the body of a refusal, and an error of this server anew; every other answer stays as it is.
@@ -204,36 +194,20 @@ pub(super) async fn dress(path: String, response: Response) -> Response {
     let Some(stamp) = response.extensions().get::<Stamp>().cloned() else {
         return response;
     };
-    let headers = response.headers();
-    let ours = response.extensions().get::<Forwarded>().is_none()
-        && headers
-            .get(CONTENT_TYPE)
-            .is_some_and(|kind| kind.as_bytes() == problem::MEDIA_TYPE.as_bytes());
     let left = response.extensions().get::<No>().cloned();
-    if left.is_none() && !ours {
+    if left.is_none() && !is_ours(&response) {
         return response;
     }
-    let (mut head, body) = response.into_parts();
+    let (head, body) = response.into_parts();
     let no = match left {
         Some(no) => no,
-        None => {
-            let body = Limited::new(body, LONGEST_PROBLEM).collect().await.ok();
-            let body = body.and_then(|body| serde_json::from_slice::<Value>(&body.to_bytes()).ok());
-            No {
-                detail: body.and_then(|body| body["detail"].as_str().map(str::to_owned)),
-                ..No::of(head.status)
-            }
-        }
+        None => No {
+            detail: told(body).await,
+            ..No::of(head.status)
+        },
     };
-    let mut dressed = no.answer(&path, &stamp);
-    for name in [RETRY_AFTER, ALLOW, AUTH_STATUS, AUTH_ERROR] {
-        if let Some(value) = head.headers.remove(&name) {
-            dressed.headers_mut().insert(name, value);
-        }
-    }
-    head.headers.remove(CONTENT_LENGTH);
-    *dressed.extensions_mut() = head.extensions;
-    dressed
+    let dressed = no.answer(&path, &stamp);
+    in_place_of(head, dressed)
 }
 
 /// The request's id as a UUID (version 8, RFC 9562, section 5.8), which the vendor's is: the same request, the same id.

@@ -15,13 +15,14 @@ use credential::name::{Comment, Name};
 use credential::organization::{OrganizationKind, User};
 use http::StatusCode;
 
-use super::call::{Answer, Call, json, nothing};
+use super::call::{Answer, Call, nothing};
 use super::errors::No;
 use super::roles::{is_addition, visible};
 use super::wire::{
     Assignment, GroupChanges, GroupEdit, Groups, NewGroup, Organizations, Results, Roles, Users,
 };
 use super::{organizations, translate, users};
+use crate::dialects::json;
 
 const READ: &str = "platform.groups:read";
 const WRITE: &str = "platform.groups:write";

@@ -9,10 +9,11 @@ use credential::id::KeyId;
 use credential::key::{Addresses, Key, Kind};
 use http::{HeaderName, HeaderValue, StatusCode};
 
-use super::call::{Answer, Call, json, nothing, product};
+use super::call::{Answer, Call, nothing, product};
 use super::errors::No;
 use super::translate::{self, Meant};
 use super::wire::{self, Generated};
+use crate::dialects::json;
 
 /// The most keys of one answer.
 const MOST_KEYS: usize = 1000;

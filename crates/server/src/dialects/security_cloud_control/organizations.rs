@@ -9,10 +9,11 @@ use credential::name::Name;
 use credential::organization::{Organization, OrganizationKind};
 use http::StatusCode;
 
-use super::call::{Answer, Call, json};
+use super::call::{Answer, Call};
 use super::errors::No;
 use super::translate;
 use super::wire::{self, NewOrganization, Organizations, Renamed};
+use crate::dialects::json;
 
 const READ: &str = "platform.organizations:read";
 const WRITE: &str = "platform.organizations:write";

@@ -9,10 +9,11 @@ use credential::id::{OrganizationId, RoleId};
 use credential::role::Role;
 use http::StatusCode;
 
-use super::call::{Answer, Call, json, product};
+use super::call::{Answer, Call, product};
 use super::errors::No;
 use super::wire::{Assignment, Assignments, Results, Roles};
 use super::{groups, translate, users};
+use crate::dialects::json;
 
 const READ: &str = "platform.roles:read";
 const WRITE: &str = "platform.roles:write";

@@ -13,10 +13,11 @@ use credential::subscription::{Offer, Placement, Subscription};
 use http::StatusCode;
 use serde::Deserialize;
 
-use super::call::{Answer, Call, json, product};
+use super::call::{Answer, Call, product};
 use super::errors::No;
 use super::translate;
 use super::wire::{ClaimCode, NewSubscription, Quantities, Subscriptions, TurnedProduct};
+use crate::dialects::json;
 
 const READ: &str = "platform.subscriptions:read";
 const WRITE: &str = "platform.subscriptions:write";

@@ -11,10 +11,11 @@ use credential::key::Denial;
 use credential::time::{Instant, Span};
 use http::StatusCode;
 
-use super::call::{Answer, arrival, json, product, read};
+use super::call::{Answer, arrival, product, read};
 use super::errors::No;
 use super::translate;
 use super::wire::{Renewed, Token};
+use crate::dialects::json;
 use crate::edge::authorization::Authorization;
 use crate::edge::body;
 use crate::edge::form::Form;

@@ -17,11 +17,10 @@ use credential::role::Role;
 use credential::subscription::{Entitlement, Held, Offer, OfferedProduct, Subscription};
 use credential::time::Instant;
 use jiff::Timestamp;
-use jiff::civil::DateTime;
-use jiff::tz::TimeZone;
 
 use super::errors::No;
 use super::wire;
+use crate::dialects::time;
 
 /// How the platform itself is called among the products whose roles there are.
 pub(super) const PRODUCT_KEY: &str = "enterprise";
@@ -102,7 +101,7 @@ impl Meant {
         }
         let expiry = match wanted.expires_at.as_deref() {
             None | Some("") => Expiry::Never,
-            Some(text) => Expiry::At(moment(text).ok_or_else(|| {
+            Some(text) => Expiry::At(time(text).ok_or_else(|| {
                 wrong(
                     "expiresAt",
                     &"expected a time such as 2030-01-31T00:00:00Z, or nothing for never",
@@ -157,18 +156,6 @@ pub(super) fn key(
         },
         permissions: permissions(world, key),
     }
-}
-
-/// A time as ISO 8601 writes it; without an offset in UTC, a day is its beginning.
-fn moment(text: &str) -> Option<Instant> {
-    let at = text.parse::<Timestamp>().ok().or_else(|| {
-        let local = text.parse::<DateTime>().ok()?;
-        local
-            .to_zoned(TimeZone::UTC)
-            .ok()
-            .map(|zoned| zoned.timestamp())
-    })?;
-    Some(Instant::from_millis(at.as_millisecond()))
 }
 
 /// What regions are called.

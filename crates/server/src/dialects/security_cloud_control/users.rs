@@ -9,11 +9,12 @@ use credential::id::{OrganizationId, RoleId, UserId};
 use credential::organization::{Email, User};
 use http::StatusCode;
 
-use super::call::{Answer, Call, json};
+use super::call::{Answer, Call};
 use super::errors::No;
 use super::roles::{ADMINISTRATOR, MEMBER, built_in};
 use super::translate;
 use super::wire::{self, Results, UserName, UserOperation, UserOperations, Users};
+use crate::dialects::json;
 
 const READ: &str = "platform.users:read";
 const WRITE: &str = "platform.users:write";

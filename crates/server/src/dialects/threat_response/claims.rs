@@ -1,7 +1,7 @@
 //! What a token says besides what every token of ours says. Programs decode it for display; nothing is decided by it.
 
+use super::errors::texts;
 use authority::tokens::{About, Words};
-use credential::scope::Scope;
 use credential::time::Span;
 use serde_json::{Map, Value, json};
 
@@ -68,9 +68,4 @@ impl Words for OfClient {
         }
         claims
     }
-}
-
-fn texts<'s>(scopes: impl IntoIterator<Item = &'s Scope>) -> Vec<String> {
-    let text = |scope: &Scope| scope.as_str().to_owned();
-    scopes.into_iter().map(text).collect()
 }

@@ -15,8 +15,9 @@ use serde_json::{Map, Value};
 use super::errors::No;
 use super::translate::{self, CHANGEABLE, CREATABLE, Meant};
 use super::visit::{Visit, answer};
-use super::wire::{Client, json};
+use super::wire::Client;
 use super::{Here, PRODUCT};
+use crate::dialects::json;
 
 /// The most clients of one answer.
 const MOST_CLIENTS: usize = 1000;

@@ -9,18 +9,15 @@ use axum::response::Response;
 use credential::key::{Denial, Refusal as KeyRefusal};
 use credential::scope::Scope;
 use credential::time::Span;
-use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderName, HeaderValue, StatusCode};
-use http_body_util::{BodyExt, Limited};
 use serde_json::{Value, json};
 
+use crate::dialects::{in_place_of, is_ours, is_within, told};
 use crate::edge::denied::Denied;
+use crate::edge::retry_after;
 use crate::edge::standing::Spending;
-use crate::edge::{AUTH_ERROR, AUTH_STATUS, Forwarded, retry_after};
-use crate::problem;
 
-/// The longest error of ours that is read again to be written anew; they have a few hundred bytes.
-const LONGEST_PROBLEM: usize = 64 * 1024;
 /// The whole body of a 429, to the byte.
 const TOO_MANY: &str = "{\"error\": \"Too Many Requests\"}";
 /// How the windows of the limit that an organization shares are called, by the catalog.
@@ -257,13 +254,9 @@ impl From<Failure> for No {
 impl Family {
     /// The family of a path.
     pub(super) fn of(path: &str) -> Option<Self> {
-        let within = |prefix: &str| {
-            path.strip_prefix(prefix)
-                .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-        };
         match () {
-            () if within("/iroh") || path == "/clouds.json" => Some(Family::Iroh),
-            () if within("/ctia") => Some(Family::Ctia),
+            () if is_within(path, "/iroh") || path == "/clouds.json" => Some(Family::Iroh),
+            () if is_within(path, "/ctia") => Some(Family::Ctia),
             () => None,
         }
     }
@@ -317,12 +310,7 @@ impl Family {
 
     /// Writes an error of this server anew; every other answer stays as it is. Tells the ceiling that applied.
     pub(super) async fn dress(self, response: Response) -> Response {
-        let headers = response.headers();
-        let ours = response.extensions().get::<Forwarded>().is_none()
-            && headers
-                .get(CONTENT_TYPE)
-                .is_some_and(|kind| kind.as_bytes() == problem::MEDIA_TYPE.as_bytes());
-        let mut response = if ours {
+        let mut response = if is_ours(&response) {
             self.written_anew(response).await
         } else {
             response
@@ -332,32 +320,19 @@ impl Family {
     }
 
     async fn written_anew(self, response: Response) -> Response {
-        let (mut head, body) = response.into_parts();
+        let (head, body) = response.into_parts();
         let no = match head.extensions.get::<Arc<Denied>>() {
             Some(denied) => No::from(&**denied),
             None if head.status == StatusCode::TOO_MANY_REQUESTS => No::limited(0),
-            None => {
-                let body = Limited::new(body, LONGEST_PROBLEM).collect().await;
-                let told = body.ok().and_then(|body| {
-                    let body: Value = serde_json::from_slice(&body.to_bytes()).ok()?;
-                    Some(body["detail"].as_str()?.to_owned())
-                });
-                match told {
-                    Some(why) => No::new(head.status, code(head.status), why),
-                    None => No::of(head.status),
-                }
-            }
+            None => match told(body).await {
+                Some(why) => No::new(head.status, code(head.status), why),
+                None => No::of(head.status),
+            },
         };
         let mut dressed = self.answer(no);
         // A gateway that only asks may have been given another status than the refusal has.
         *dressed.status_mut() = head.status;
-        for name in [RETRY_AFTER, ALLOW, AUTH_STATUS, AUTH_ERROR] {
-            if let Some(value) = head.headers.remove(&name) {
-                dressed.headers_mut().insert(name, value);
-            }
-        }
-        *dressed.extensions_mut() = head.extensions;
-        dressed
+        in_place_of(head, dressed)
     }
 
     /// Every answer to a request that was counted says how many there may be; a refused one was not counted.
@@ -417,7 +392,8 @@ fn duration(span: Span) -> String {
     }
 }
 
-fn texts<'s>(scopes: impl IntoIterator<Item = &'s Scope>) -> Vec<String> {
+/// Scopes as they are spelled.
+pub(super) fn texts<'s>(scopes: impl IntoIterator<Item = &'s Scope>) -> Vec<String> {
     let text = |scope: &Scope| scope.as_str().to_owned();
     scopes.into_iter().map(text).collect()
 }

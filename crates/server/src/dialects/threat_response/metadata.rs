@@ -7,8 +7,8 @@ use axum::response::Response;
 use http::StatusCode;
 use serde_json::{Map, Value, json};
 
-use super::wire::json as written;
 use super::{Here, PRODUCT};
+use crate::dialects::json as written;
 use crate::edge::Arrival;
 
 /// What the region is called where the settings name none.

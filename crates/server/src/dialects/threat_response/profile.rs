@@ -13,7 +13,8 @@ use super::Here;
 use super::errors::No;
 use super::translate;
 use super::visit::{Visit, answer};
-use super::wire::{Session, Whoami, json};
+use super::wire::{Session, Whoami};
+use crate::dialects::json;
 
 /// When a session should be renewed: less of its life is left than clients keep in hand.
 const RENEWAL: Span = Span::from_secs(60);

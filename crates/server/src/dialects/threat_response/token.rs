@@ -13,8 +13,9 @@ use http::request::Parts;
 
 use super::claims::OfClient;
 use super::errors::{Family, No};
-use super::wire::{Token, TokenWish, json};
+use super::wire::{Token, TokenWish};
 use super::{Here, PRODUCT};
+use crate::dialects::json;
 use crate::edge::Arrival;
 use crate::edge::authorization::Authorization;
 use crate::edge::body;

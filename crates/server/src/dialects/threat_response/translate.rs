@@ -11,7 +11,7 @@ use http::StatusCode;
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
-use super::errors::No;
+use super::errors::{No, texts};
 use super::wire::{Client, Nothing, Organization, User};
 
 /// The members that a client is made of; `grants`, `redirects`, `availability` and `client-type` have one good value here.
@@ -133,14 +133,7 @@ fn unsupported(member: &str) -> No {
 /// A client as they show it.
 pub(super) fn client(world: &World, key: &Key, password: Option<String>) -> Client {
     let scopes = match world.product(&key.product) {
-        Some(product) => {
-            let rights = world.rights(product, key.organization, &key.grants);
-            rights
-                .names()
-                .into_iter()
-                .map(|scope| scope.as_str().to_owned())
-                .collect()
-        }
+        Some(product) => texts(world.rights(product, key.organization, &key.grants).names()),
         None => Vec::new(),
     };
     Client {
@@ -218,8 +211,7 @@ pub(super) fn user_id(valid: &Valid) -> String {
 
 /// What a token may.
 pub(super) fn scopes(valid: &Valid) -> Vec<String> {
-    let scopes = valid.scopes().into_iter();
-    scopes.map(|scope| scope.as_str().to_owned()).collect()
+    texts(valid.scopes())
 }
 
 /// A moment to the millisecond, as they write it.

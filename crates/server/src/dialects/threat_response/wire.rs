@@ -1,9 +1,5 @@
 //! Their JSON.
 
-use axum::body::Body;
-use axum::response::Response;
-use http::header::{CACHE_CONTROL, CONTENT_TYPE};
-use http::{HeaderValue, StatusCode};
 use serde::{Deserialize, Serialize};
 
 /// A token request as JSON. Parameters that are not known are passed over (RFC 6749, section 3.2).
@@ -103,14 +99,4 @@ pub(super) struct Session {
     pub(super) org_id: String,
     pub(super) scopes: Vec<String>,
     pub(super) needs_renewal: bool,
-}
-
-/// JSON that no cache keeps.
-pub(super) fn json(status: StatusCode, body: &impl Serialize) -> Response {
-    let mut response = Response::new(Body::from(serde_json::to_vec(body).unwrap_or_default()));
-    *response.status_mut() = status;
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    response
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use authority::Caller;
-use authority::keys::{CreateKey, EditKey, Expiry, Issued, Outcome, Shown, Wish};
+use authority::keys::{CreateKey, EditKey, Expiry, Issued, Shown, Wish};
 use authority::notices::NoticeFilter;
 use authority::organizations::EditSettings;
 use authority::users::CreateUser;
@@ -140,15 +140,7 @@ async fn key(
         owner: None,
     };
     let shell = Caller::shell(organization);
-    match house
-        .authority
-        .create_key(&shell, command, None, |_| Vec::new())
-        .await
-        .unwrap()
-    {
-        Outcome::New(issued) => issued,
-        Outcome::Repeat(_) => panic!("nothing was repeated"),
-    }
+    house.issue(&shell, command).await
 }
 
 async fn administrator(house: &House, organization: OrganizationId) -> Held {

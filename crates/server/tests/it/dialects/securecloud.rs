@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use authority::Caller;
-use authority::keys::{CreateKey, Expiry, Issued, Outcome, Shown, Wish};
+use authority::keys::{CreateKey, Expiry, Issued, Shown, Wish};
 use authority::users::CreateUser;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL;
@@ -82,15 +82,7 @@ async fn key_until(
         owner: None,
     };
     let shell = Caller::shell(organization);
-    match house
-        .authority
-        .create_key(&shell, command, None, |_| Vec::new())
-        .await
-        .unwrap()
-    {
-        Outcome::New(issued) => issued,
-        Outcome::Repeat(_) => panic!("nothing was repeated"),
-    }
+    house.issue(&shell, command).await
 }
 
 fn jwt(issued: &Issued) -> String {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use authority::audit::AuditQuery;
-use authority::keys::{CreateKey, EditKey, Expiry, Outcome, Shown, Wish};
+use authority::keys::{CreateKey, EditKey, Expiry, Shown, Wish};
 use authority::notices::NoticeFilter;
 use authority::organizations::CreateOrganization;
 use authority::roles::CreateRole;
@@ -59,12 +59,7 @@ async fn generate(
         owner: None,
     };
     let shell = Caller::shell(organization);
-    let made = house
-        .authority
-        .create_key(&shell, command, None, |_| Vec::new());
-    let Outcome::New(issued) = made.await.unwrap() else {
-        panic!("nothing was repeated")
-    };
+    let issued = house.issue(&shell, command).await;
     let Shown::TokenPair {
         access_token,
         refresh_token,

@@ -116,13 +116,7 @@ async fn client_of(
         owner: Some(owner),
     };
     let caller = Caller::shell(organization);
-    let made = house
-        .authority
-        .create_key(&caller, command, None, |_| Vec::new());
-    match made.await.unwrap() {
-        Outcome::New(issued) => *issued,
-        Outcome::Repeat(_) => panic!("nothing was repeated"),
-    }
+    *house.issue(&caller, command).await
 }
 
 /// An organization with an administrator, a client of theirs that has everything and one that reads; gives what

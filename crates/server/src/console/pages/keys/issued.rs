@@ -1,15 +1,27 @@
 //! The page that shows a secret, once: the answer to the form that made it, kept by no cache and reached by no link.
 
+use authority::Idempotency;
 use authority::keys::{Issued, Shown};
 use axum::response::Response;
+use credential::secret::Digest;
 use http::StatusCode;
 use maud::{Markup, html};
 
 use crate::console::Console;
+use crate::console::fields::Fields;
 use crate::console::gate::Who;
 use crate::console::no::No;
 use crate::console::page::{Page, Place};
 use crate::console::parts::{Tone, ahead, at, head, note};
+
+/// Under which name a form that shows a secret is answered once.
+pub(in crate::console::pages) fn once(typed: &Fields, what: &str) -> Result<Idempotency, No> {
+    let word = typed.get("once").ok_or(No::BadRequest)?;
+    Ok(Idempotency {
+        key: word.to_owned(),
+        request: *Digest::of(&format!("console {what} {word}")).as_bytes(),
+    })
+}
 
 /// A name under which a form that makes a secret is answered once, however often it is sent.
 pub(in crate::console::pages) fn once_field(console: &Console) -> Result<Markup, No> {

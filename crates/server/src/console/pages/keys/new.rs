@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use authority::Failure;
-use authority::Idempotency;
 use authority::Refusal;
 use authority::catalog::Product;
 use authority::keys::{CreateKey, Expiry, Outcome, Wish};
@@ -15,7 +14,6 @@ use credential::id::RoleId;
 use credential::key::{Addresses, Kind};
 use credential::name::{Comment, Name, ProductName};
 use credential::role::Role;
-use credential::secret::Digest;
 use credential::time::{Instant, Span};
 use http::StatusCode;
 use maud::{Markup, html};
@@ -79,10 +77,7 @@ pub(super) async fn make(State(console): State<Console>, posted: Posted) -> Answ
         }
     };
     let caller = &who.signed_in.caller;
-    let once = Idempotency {
-        key: typed.get("once").ok_or(No::BadRequest)?.to_owned(),
-        request: *Digest::of(&format!("console new key {}", typed.text("once"))).as_bytes(),
-    };
+    let once = issued::once(&typed, "new key")?;
     let made = console
         .authority
         .create_key(caller, command, Some(once), issued::remembered)

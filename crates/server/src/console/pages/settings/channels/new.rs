@@ -2,7 +2,6 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use authority::Idempotency;
 use authority::notices::channels::{CreateChannel, IssuedChannel, Opened, Target};
 use axum::extract::State;
 use axum::response::Response;
@@ -10,7 +9,7 @@ use credential::name::Name;
 use credential::notice::WORDS;
 use credential::notice::url::HookUrl;
 use credential::organization::Email;
-use credential::secret::{Digest, Secret};
+use credential::secret::Secret;
 use http::StatusCode;
 use maud::html;
 
@@ -18,9 +17,9 @@ use super::{Answer, PATH, page};
 use crate::console::Console;
 use crate::console::fields::Fields;
 use crate::console::gate::{Posted, Who};
-use crate::console::no::{No, at_form, see_other, sentence};
+use crate::console::no::{at_form, see_other, sentence};
 use crate::console::page::key_field;
-use crate::console::pages::keys::once_field;
+use crate::console::pages::keys::{once, once_field};
 use crate::console::pages::settings::may_write;
 use crate::console::parts::{Choice, Field, choices, head, lines, summary};
 
@@ -59,15 +58,6 @@ pub(super) async fn make(State(console): State<Console>, posted: Posted) -> Answ
             form(&console, &who, status, &typed, &wrong)
         }
     }
-}
-
-/// Under which name a form that shows a secret is answered once.
-pub(super) fn once(typed: &Fields, what: &str) -> Result<Idempotency, No> {
-    let word = typed.get("once").ok_or(No::BadRequest)?;
-    Ok(Idempotency {
-        key: word.to_owned(),
-        request: *Digest::of(&format!("console {what} {word}")).as_bytes(),
-    })
 }
 
 /// The secret on its way to the page that shows it; what is remembered for a repeat holds nothing of it.

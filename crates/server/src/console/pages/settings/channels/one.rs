@@ -10,7 +10,7 @@ use credential::notice::delivery::State as DeliveryState;
 use http::StatusCode;
 use maud::{Markup, html};
 
-use super::new::{Shown, TRAIL, issued, kind_words, once};
+use super::new::{Shown, TRAIL, issued, kind_words};
 use super::{Answer, PATH, ROWS, id, page, receivers, state, way_words};
 use crate::console::Console;
 use crate::console::fields::query;
@@ -18,7 +18,7 @@ use crate::console::gate::{Posted, Who};
 use crate::console::no::{No, at_form, see_other};
 use crate::console::page::{Place, key_field};
 use crate::console::pages::asked::{Asked, mistyped};
-use crate::console::pages::keys::once_field;
+use crate::console::pages::keys::{once, once_field};
 use crate::console::pages::settings::may_write;
 use crate::console::pages::sign_in::done;
 use crate::console::parts::{Tone, ahead, at, badge, day, facts, head, note, pager};
