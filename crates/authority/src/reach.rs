@@ -355,19 +355,17 @@ impl World {
         found: Option<&Found<Setting>>,
     ) {
         if name == ENFORCED {
-            let mut enforcing = std::collections::HashSet::clone(&self.enforcing);
+            let enforcing = Arc::make_mut(&mut self.enforcing);
             match found.is_some_and(is_on) {
                 true => enforcing.insert(organization),
                 false => enforcing.remove(&organization),
             };
-            self.enforcing = Arc::new(enforcing);
         } else if let Some(of) = Reacher::named(name) {
-            let mut reaches = std::collections::HashMap::clone(&self.reaches);
+            let reaches = Arc::make_mut(&mut self.reaches);
             match found {
                 Some(found) => reaches.insert(of, Arc::new(read(found))),
                 None => reaches.remove(&of),
             };
-            self.reaches = Arc::new(reaches);
         }
     }
 }
@@ -401,28 +399,23 @@ fn version_of(found: Option<Found<Setting>>) -> i64 {
     }
 }
 
-/// Every setting that is about reaches, for a world that is read whole.
+/// Every setting that is about reaches, for a world that is read whole. One that was edited by hand counts as
+/// [`World::put_reach`] says, and hides none behind it.
 pub(crate) fn read_all(view: &View<'_>, world: &mut World) -> Result<(), Fault> {
-    let mut after: Option<Setting> = None;
+    let mut after: Option<String> = None;
     loop {
-        let page = view.settings_page(after.as_ref(), MAX_PAGE)?;
-        let full = page.len() == MAX_PAGE;
+        let page = view.settings_page(after.as_deref(), MAX_PAGE)?;
         for found in &page {
-            match found {
-                Found::Good(setting) => {
-                    if let Some(organization) = setting.organization {
-                        world.put_reach(organization, &setting.name, Some(found));
-                    }
-                }
-                Found::Tampered(subject) => {
-                    if let Some((name, organization)) = parts(&subject.id) {
-                        world.put_reach(organization, name, Some(found));
-                    }
-                }
+            let id = match found {
+                Found::Good(setting) => setting.id(),
+                Found::Tampered(subject) => subject.id.clone(),
+            };
+            if let Some((name, organization)) = parts(&id) {
+                world.put_reach(organization, name, Some(found));
             }
+            after = Some(id);
         }
-        after = page.into_iter().rev().find_map(Found::good);
-        if !full || after.is_none() {
+        if page.len() < MAX_PAGE {
             return Ok(());
         }
     }

@@ -12,6 +12,7 @@ use credential::key::Key;
 
 use crate::change::{View, page_size};
 use crate::guard::{Found, Recorded};
+use crate::settings::place;
 use crate::users::PASSWORD;
 use crate::vault::VaultKey;
 use crate::{Fault, Store, args};
@@ -324,7 +325,7 @@ impl View<'_> {
             SubjectKind::Family => read!(id, family),
             SubjectKind::SigningKey => self.signing_key(id)?.is_some(),
             SubjectKind::Settings => {
-                let (name, scope) = setting_place(id);
+                let (name, scope) = place(id);
                 match scope {
                     "" => self.setting(name, None)?.is_some(),
                     scope => scope
@@ -369,9 +370,7 @@ impl View<'_> {
             SubjectKind::Session => present(&self.sessions_after(owned, limit)?),
             SubjectKind::Family => present(&self.families_after(owned, limit)?),
             SubjectKind::SigningKey => present(&self.signing_keys_page(after, limit)?),
-            SubjectKind::Settings => {
-                present(&self.settings_after(after.map(setting_place), limit)?)
-            }
+            SubjectKind::Settings => present(&self.settings_page(after, limit)?),
             SubjectKind::Catalog => present(&self.catalogs_after(after, limit)?),
             // There are a handful of data keys, and one page has them all.
             SubjectKind::Server => {
@@ -423,9 +422,4 @@ impl View<'_> {
         rows.extend(passwords);
         Ok(())
     }
-}
-
-/// The name of a setting and the organization it is for, out of the id of its row.
-fn setting_place(id: &str) -> (&str, &str) {
-    id.rsplit_once('@').unwrap_or((id, ""))
 }

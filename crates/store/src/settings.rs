@@ -24,6 +24,11 @@ pub struct Setting {
 }
 
 impl Setting {
+    /// What names it in the trail, and where a page goes on: its name, and the organization's id where there is one.
+    pub fn id(&self) -> String {
+        row_id(&self.name, &self.scope())
+    }
+
     fn scope(&self) -> String {
         self.organization
             .map(|id| id.to_string())
@@ -35,7 +40,7 @@ impl Recorded for Setting {
     const KIND: SubjectKind = SubjectKind::Settings;
 
     fn subject_id(&self) -> String {
-        row_id(&self.name, &self.scope())
+        self.id()
     }
 
     fn organization(&self) -> Option<OrganizationId> {
@@ -80,26 +85,14 @@ impl View<'_> {
             .transpose()
     }
 
-    /// All settings, by name and then by organization.
+    /// All settings, by name and then by organization. `after` is the id of the last one before, as the trail names it: a
+    /// row that was edited by hand has one too.
     pub fn settings_page(
         &self,
-        after: Option<&Setting>,
+        after: Option<&str>,
         limit: usize,
     ) -> Result<Vec<Found<Setting>>, Fault> {
-        let scope = after.map(Setting::scope);
-        self.settings_after(
-            after
-                .zip(scope.as_deref())
-                .map(|(setting, scope)| (setting.name.as_str(), scope)),
-            limit,
-        )
-    }
-
-    pub(crate) fn settings_after(
-        &self,
-        after: Option<(&str, &str)>,
-        limit: usize,
-    ) -> Result<Vec<Found<Setting>>, Fault> {
+        let after = after.map(place);
         let args = args![
             after.map(|(name, _)| name),
             after.map(|(_, scope)| scope),
@@ -136,6 +129,11 @@ impl Change<'_> {
         self.record(&next, Action::SettingsChanged, detail);
         Ok(next)
     }
+}
+
+/// The name and the scope in the id of a setting.
+pub(crate) fn place(id: &str) -> (&str, &str) {
+    id.rsplit_once('@').unwrap_or((id, ""))
 }
 
 pub(crate) fn row_id(name: &str, scope: &str) -> String {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use authority::OpenError;
 use authority::keys::Shown;
+use authority::organizations::EditSettings;
 use credential::key::{Denial, Kind};
 use credential::secret::Digest;
 use store::Store;
@@ -32,6 +33,27 @@ testkit::on_each_engine! {
         let fresh = authority_on(&database, Arc::clone(&rig.clock), 9).await;
         assert_eq!(ask(&fresh, secret(&one), &[]).await, Err(Denial::Tampered));
         assert_eq!(ask(&fresh, secret(&two), &[]).await, Ok(()));
+    }
+
+    async fn a_page_of_settings_written_by_hand_hides_none_behind_it(database: testkit::Database) {
+        let rig = Rig::open(&database).await;
+        let edit = EditSettings { enforce_reach: Some(true), ..EditSettings::default() };
+        let organization = rig.organization;
+        rig.authority.edit_organization_settings(&rig.shell(), organization, edit, None).await.unwrap();
+        rig.authority
+            .store()
+            .db()
+            .write(move |tx| -> Result<(), store::Fault> {
+                for number in 0..store::change::MAX_PAGE {
+                    let insert = "INSERT INTO setting (name, scope, value, version, mac) VALUES ($1, '', '1', 1, $2)";
+                    tx.execute(insert, store::args![format!("a{number:04}"), vec![0_u8; 32]])?;
+                }
+                Ok(())
+            })
+            .await
+            .unwrap();
+        let fresh = authority_on(&database, Arc::clone(&rig.clock), 9).await;
+        assert!(fresh.world().enforces_reach(organization), "what was switched on is on after a start");
     }
 
     async fn a_verifier_copied_to_another_row_is_tampered(database: testkit::Database) {

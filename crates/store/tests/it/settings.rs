@@ -25,7 +25,7 @@ on_each_engine! {
         assert_eq!(world.view(|view| view.setting("other", None)).await, None);
         let edit = Setting { value: "90".to_owned(), ..server.clone() };
         let edited = world.change(move |change| change.put_setting(edit.clone(), NO_DETAIL)).await.value;
-        let place = edited.clone();
+        let place = edited.name.clone();
         assert_eq!(world.view(|view| view.settings_page(None, 1)).await, vec![Found::Good(edited)]);
         assert_eq!(world.view(move |view| view.settings_page(Some(&place), 9)).await, vec![Found::Good(own)]);
         let stale = world.try_change(move |change| change.put_setting(server.clone(), NO_DETAIL)).await;
